@@ -1,0 +1,133 @@
+import type { Address } from '../address.ts'
+import { MessageWriter } from '../bytes/message-writer.ts'
+import { ByteReader } from '../bytes/reader.ts'
+import { toBuffer } from '../bytes/to-buffer.ts'
+import { type AbortedError, ClosedError } from '../errors.ts'
+import type { Settlement } from '../outcome.ts'
+import type { RequestServer } from '../request.ts'
+import type { RFile } from '../rfile.ts'
+import type { Writable, WFile } from '../wfile.ts'
+import { RequestBase } from './request-base.ts'
+
+/** What a {@link MessageRequest} is made of. */
+export interface MessageOptions {
+  /** The server that hands it out: `this`, in `getRequest`. */
+  readonly server: RequestServer
+  /** The message. */
+  readonly packet: Writable
+  /** Where it comes from, where there is such a thing. */
+  readonly clientAddress?: Address
+  /** Sends the reply; called once, when the request is closed well and something was written. */
+  readonly reply?: (bytes: Buffer) => unknown
+  /** Commits or gives back; called once, last, whatever the outcome. */
+  readonly release?: (outcome: Settlement) => unknown
+}
+
+/**
+ * A whole message: a datagram, a row, a broker's message. Its bytes are in `rfile` (and in `packet`); what is written to
+ * `wfile` is one reply, sent when the request is closed with a `fulfilled` outcome and not otherwise. Nothing written,
+ * nothing sent; an explicit empty write sends an empty reply.
+ *
+ * Make one in `getRequest` of a server of your own; see {@link BaseServer}.
+ *
+ * @example
+ * const request = new MessageRequest({
+ *   server: new BaseServer(),
+ *   packet: 'ping',
+ *   reply: (bytes) => assert.equal(bytes.toString(), 'PING')
+ * })
+ * await request.wfile.write(request.packet.toString().toUpperCase())
+ * await request.close()
+ */
+export class MessageRequest extends RequestBase {
+  /** The message. */
+  readonly packet: Buffer
+  readonly #send: ((bytes: Buffer) => unknown) | undefined
+  readonly #release: ((outcome: Settlement) => unknown) | undefined
+  #reader: ByteReader | undefined
+  #writer: MessageWriter | undefined
+  #over: Error | undefined
+  #bytesOut = 0
+
+  /** @param options - what it is made of */
+  constructor({ server, packet, clientAddress, reply, release }: MessageOptions) {
+    super(server, clientAddress)
+    this.packet = toBuffer(packet)
+    this.#send = reply
+    this.#release = release
+  }
+
+  override get rfile(): RFile {
+    return this.#input
+  }
+
+  override get wfile(): WFile {
+    if (this.#writer === undefined) {
+      this.#writer = new MessageWriter()
+      if (this.#over !== undefined) this.#writer.close(this.#over)
+    }
+    return this.#writer
+  }
+
+  override get bytesIn(): number {
+    return this.packet.length
+  }
+
+  override get bytesOut(): number {
+    return this.#bytesOut
+  }
+
+  get #input(): ByteReader {
+    if (this.#reader === undefined) {
+      this.#reader = new ByteReader()
+      if (this.#over !== undefined) this.#reader.close(this.#over)
+      else {
+        this.#reader.push(this.packet)
+        this.#reader.end()
+      }
+    }
+    return this.#reader
+  }
+
+  protected override async finish(outcome: Settlement): Promise<void> {
+    if (this.isGone) return
+    this.#giveUp(new ClosedError('Cannot use the request: it was closed'))
+    let settled = outcome
+    try {
+      const reply = outcome.status === 'fulfilled' ? this.#writer?.reply : undefined
+      if (reply !== undefined) {
+        this.#bytesOut = reply.length
+        await this.#send?.(reply)
+      }
+    } catch (error) {
+      settled = { status: 'rejected', reason: error as Error }
+      throw error
+    } finally {
+      await this.#leave(settled)
+    }
+  }
+
+  protected override cut(error: AbortedError): void {
+    if (this.isClosing) return
+    this.#giveUp(error)
+    this.#leave({ status: 'aborted', reason: error }).catch((thrown: unknown) => this.server.handleError(thrown, this))
+  }
+
+  protected override whenReadEnds(callback: () => void): void {
+    this.#input.whenIdle(callback)
+  }
+
+  async #leave(outcome: Settlement): Promise<void> {
+    try {
+      await this.#release?.(outcome)
+    } finally {
+      this.leave()
+    }
+  }
+
+  #giveUp(error: Error): void {
+    this.#over ??= error
+    this.#reader?.close(error)
+    this.#writer?.close(error)
+  }
+}

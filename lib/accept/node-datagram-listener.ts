@@ -1,0 +1,169 @@
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram'
+import { lookup } from 'node:dns'
+import { isIP } from 'node:net'
+import { type Address, formatAddress } from '../address.ts'
+import { acceptError, accepted, dropped, undelivered } from '../events.ts'
+import { Channel } from '../iterator/channel.ts'
+import type { RequestServer } from '../request.ts'
+import type { Stats } from '../stats.ts'
+import type { Listener } from '../transport.ts'
+import { DatagramRequest } from './datagram-request.ts'
+import { listenError } from './listen-error.ts'
+import { triage } from './triage.ts'
+
+/** Where to listen, and how: checked by the server. */
+export interface NodeDatagramOptions {
+  /** A name or a numeric address. */
+  readonly host: string
+  /** 0 for one that is free. */
+  readonly port: number
+  /** Don't take IPv4 on an IPv6 address. */
+  readonly ipv6Only: boolean
+  /** Let several sockets share the address. */
+  readonly reusePort: boolean
+  /** The most datagrams that wait to be accepted. */
+  readonly maxPending: number
+  /** A larger datagram is dropped. */
+  readonly maxPacketSize: number
+}
+
+// dgram looks up the address of each datagram it sends: a numeric one needs no thread of the pool.
+const numericFirst: typeof lookup = ((host: string, options: object, callback: (...result: unknown[]) => void) => {
+  const family = isIP(host)
+  if (family === 0) lookup(host, options, callback as never)
+  else callback(null, host, family)
+}) as never
+
+/**
+ * Datagrams by `node:dgram`, which receives all the time: what nobody takes waits here up to `maxPending`; past it a
+ * datagram is dropped, counted and published.
+ */
+export class NodeDatagramListener implements Listener<DatagramRequest> {
+  readonly #options: NodeDatagramOptions
+  readonly #owner: RequestServer
+  readonly #stats: Stats
+  readonly #socket: Socket
+  readonly #channel: Channel<DatagramRequest>
+  #address: Address | undefined
+  #closing = false
+  #released: Promise<void> | undefined
+
+  /**
+   * @param options - where and how
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(options: NodeDatagramOptions, owner: RequestServer, stats: Stats) {
+    this.#options = options
+    this.#owner = owner
+    this.#stats = stats
+    this.#channel = new Channel(options.maxPending)
+    const settings: SocketOptions & { reusePort?: boolean } = {
+      type: isIP(options.host) === 6 ? 'udp6' : 'udp4',
+      lookup: numericFirst
+    }
+    if (options.ipv6Only) settings.ipv6Only = true
+    if (options.reusePort) settings.reusePort = true
+    this.#socket = createSocket(settings)
+    this.#socket.on('message', (packet, from) => this.#received(packet, from))
+  }
+
+  get address(): Address | undefined {
+    return this.#address
+  }
+
+  get waiting(): number {
+    return this.#channel.size
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#options
+    const socket = this.#socket
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
+        this.#channel.end()
+        void this.release()
+        reject(listenError(`udp ${host}:${port}`, error))
+      }
+      socket.once('error', failed)
+      socket.bind({ address: host, port, exclusive: true }, () => {
+        socket.off('error', failed)
+        socket.on('error', (error) => this.#troubled(error))
+        resolve()
+      })
+    })
+    const bound = socket.address()
+    this.#address = { family: bound.family === 'IPv6' ? 'IPv6' : 'IPv4', host: bound.address, port: bound.port }
+  }
+
+  accept(): Promise<DatagramRequest | undefined> {
+    return this.#channel.take()
+  }
+
+  // The socket stays open for the replies of those who are still being served.
+  close(): Promise<void> {
+    this.#closing = true
+    this.#channel.end()
+    return Promise.resolve()
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.close().then(() => new Promise((resolve) => this.#socket.close(() => resolve())))
+    return this.#released
+  }
+
+  discard(): void {
+    this.#channel.discard((request) => {
+      this.#drop(request.clientAddress, request.packet.length, 'closing')
+    })
+  }
+
+  fileno(): number | undefined {
+    return undefined
+  }
+
+  ref(): void {
+    this.#socket.ref()
+  }
+
+  unref(): void {
+    this.#socket.unref()
+  }
+
+  #received(packet: Buffer, from: RemoteInfo): void {
+    const clientAddress: Address = { family: from.family, host: from.address, port: from.port }
+    if (packet.length > this.#options.maxPacketSize) this.#drop(clientAddress, packet.length, 'size')
+    else if (this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))) {
+      this.#stats.accepted++
+      this.#stats.bytesIn += packet.length
+      if (accepted.hasSubscribers) accepted.publish({ clientAddress })
+    } else this.#drop(clientAddress, packet.length, this.#closing ? 'closing' : 'pending')
+  }
+
+  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
+    this.#stats.dropped++
+    if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
+  }
+
+  #reply(bytes: Buffer, to: RemoteInfo): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(bytes, to.port, to.address, (error) => {
+        if (error === null) {
+          this.#stats.bytesOut += bytes.length
+          resolve()
+          return
+        }
+        if (undelivered.hasSubscribers) {
+          undelivered.publish({ clientAddress: { family: to.family, host: to.address, port: to.port }, error })
+        }
+        reject(error)
+      })
+    })
+  }
+
+  #troubled(error: Error): void {
+    const verdict = triage(error)
+    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (verdict === 'fatal') this.#channel.end(listenError(formatAddress(this.#address), error))
+  }
+}

@@ -1,0 +1,167 @@
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { type Address, formatAddress } from '../address.ts'
+import { acceptError, accepted, refused } from '../events.ts'
+import { Channel } from '../iterator/channel.ts'
+import type { RequestServer } from '../request.ts'
+import type { Stats } from '../stats.ts'
+import type { Listener } from '../transport.ts'
+import { listenError } from './listen-error.ts'
+import { StreamRequest } from './stream-request.ts'
+import { triage } from './triage.ts'
+
+/** Where to listen, and how: checked by the server. */
+export interface NodeStreamOptions {
+  /** What `net.Server.listen` takes: a host and port, or a path. */
+  readonly target: ListenOptions
+  /** As people write it. */
+  readonly where: string
+  /** The most connections that wait to be accepted. */
+  readonly maxPending: number
+  /** TCP_NODELAY. */
+  readonly noDelay: boolean
+  /** Milliseconds of silence before a keep-alive probe; `undefined` for none. */
+  readonly keepAlive: number | undefined
+}
+
+// sun_path holds 108 bytes, with the terminating NUL.
+const longestPath = 107
+
+function addressOf(socket: Socket): Address {
+  const { remoteAddress: host, remotePort: port, remoteFamily: family } = socket
+  if (host === undefined || port === undefined) return { family: 'unix', path: '' }
+  return { family: family === 'IPv6' ? 'IPv6' : 'IPv4', host, port }
+}
+
+/**
+ * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
+ * and unread, up to `maxPending`; past it a connection is closed, counted and published.
+ */
+export class NodeStreamListener implements Listener<StreamRequest> {
+  readonly #options: NodeStreamOptions
+  readonly #owner: RequestServer
+  readonly #stats: Stats
+  readonly #server: Server
+  readonly #channel: Channel<StreamRequest>
+  #address: Address | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * @param options - where and how
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(options: NodeStreamOptions, owner: RequestServer, stats: Stats) {
+    this.#options = options
+    this.#owner = owner
+    this.#stats = stats
+    this.#channel = new Channel(options.maxPending)
+    this.#server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: options.noDelay,
+      keepAlive: options.keepAlive !== undefined,
+      keepAliveInitialDelay: options.keepAlive ?? 0
+    })
+    this.#server.on('connection', (socket) => this.#connected(socket))
+  }
+
+  get address(): Address | undefined {
+    return this.#address
+  }
+
+  get waiting(): number {
+    return this.#channel.size
+  }
+
+  async listen(): Promise<void> {
+    const server = this.#server
+    const { path } = this.#options.target
+    // libuv would cut the path, or say EINVAL.
+    if (path !== undefined && Buffer.byteLength(path) > longestPath) {
+      this.#channel.end()
+      throw listenError(this.#options.where, Object.assign(new Error('path too long'), { code: 'ENAMETOOLONG' }))
+    }
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
+        this.#channel.end()
+        reject(listenError(this.#options.where, error))
+      }
+      server.once('error', failed)
+      server.listen(this.#options.target, () => {
+        server.off('error', failed)
+        server.on('error', (error) => this.#troubled(error))
+        resolve()
+      })
+    })
+    const bound = server.address()
+    if (typeof bound === 'string') this.#address = { family: 'unix', path: bound }
+    else if (bound !== null) {
+      this.#address = { family: bound.family === 'IPv6' ? 'IPv6' : 'IPv4', host: bound.address, port: bound.port }
+    }
+  }
+
+  accept(): Promise<StreamRequest | undefined> {
+    return this.#channel.take()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shut()
+    return this.#closing
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  discard(): void {
+    this.#channel.discard((request) => this.#refuse(request, 'closing'))
+  }
+
+  fileno(): number | undefined {
+    const handle = (this.#server as Server & { _handle?: { fd?: number } | null })._handle
+    return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined
+  }
+
+  ref(): void {
+    this.#server.ref()
+  }
+
+  unref(): void {
+    this.#server.unref()
+  }
+
+  #connected(socket: Socket): void {
+    const request = new StreamRequest(socket, this.#owner, addressOf(socket), this.#stats)
+    if (this.#channel.offer(request)) {
+      this.#stats.accepted++
+      if (accepted.hasSubscribers) accepted.publish({ clientAddress: request.clientAddress })
+    } else this.#refuse(request, this.#closing === undefined ? 'pending' : 'closing')
+  }
+
+  #refuse(request: StreamRequest, reason: 'pending' | 'closing'): void {
+    this.#stats.refused++
+    if (refused.hasSubscribers) refused.publish({ clientAddress: request.clientAddress, reason })
+    request.refuse(`the server ${reason === 'pending' ? `has ${this.#options.maxPending} waiting` : 'is closing'}`)
+  }
+
+  #troubled(error: Error): void {
+    const verdict = triage(error)
+    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (verdict !== 'fatal') return
+    this.#channel.end(listenError(formatAddress(this.#address), error))
+    void this.close()
+  }
+
+  // net.Server's 'close' comes only after the last connection has gone; the descriptor is given back at once.
+  #shut(): Promise<void> {
+    this.#channel.end()
+    return new Promise((resolve) => {
+      if (!this.#server.listening) {
+        resolve()
+        return
+      }
+      this.#server.close()
+      setImmediate(resolve)
+    })
+  }
+}

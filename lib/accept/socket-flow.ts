@@ -1,0 +1,278 @@
+import type { Socket } from 'node:net'
+import { ByteReader, type Upstream } from '../bytes/reader.ts'
+import { type Outlet, StreamWriter } from '../bytes/stream-writer.ts'
+import { ClosedError, type LimitExceededError } from '../errors.ts'
+import type { Stats } from '../stats.ts'
+
+/** What a handler's fields set on its connection. */
+export interface StreamSettings {
+  /** Milliseconds that a read may wait for a byte, or a write for the peer, before the request is aborted. */
+  readonly timeout?: number | undefined
+  /** Send small writes at once (TCP_NODELAY). */
+  readonly noDelay?: boolean | undefined
+  /** Bytes held before the peer has to wait. */
+  readonly readHighWaterMark?: number | undefined
+  /** Bytes written before `write()` waits. */
+  readonly writeHighWaterMark?: number | undefined
+  /** Bytes written, and not waited for, before the request is aborted. */
+  readonly maxWriteQueue?: number | undefined
+}
+
+/** Who is told what happens to the socket. */
+export interface FlowHost {
+  /** The peer reset the connection, or can't be written to. */
+  peerGone(error: Error): void
+  /** A read or a write has waited for the `timeout`. */
+  timedOut(): void
+  /** Writes were piled up past `maxWriteQueue`. */
+  overflowed(error: LimitExceededError): void
+  /** The descriptor has been given back. */
+  socketClosed(): void
+}
+
+// After the reply and our end have left, what the peer still sends is read and dropped: closing on unread input makes
+// the kernel send a reset, and the reset can overtake the reply.
+const lingerTimeout = 1_000
+const lingerBytes = 16 * 1024 * 1024
+
+// Copying this much costs less than a second entry in the writev.
+const joinUpTo = 16_384
+
+const flowOf = Symbol('flow')
+
+interface Carrier extends Socket {
+  [flowOf]?: SocketFlow | undefined
+}
+
+// Shared functions, found again by a property of the socket: closures would cost each idle connection a kilobyte.
+function onData(this: Carrier, chunk: Buffer): void {
+  this[flowOf]?.arrived(chunk)
+}
+
+function onEnd(this: Carrier): void {
+  this[flowOf]?.inputEnded()
+}
+
+function onError(this: Carrier, error: Error): void {
+  this[flowOf]?.failed(error)
+}
+
+function onClose(this: Carrier): void {
+  this[flowOf]?.closed()
+}
+
+function onTimeout(this: Carrier): void {
+  this[flowOf]?.timedOut()
+}
+
+/** Moves bytes between a socket and the rfile and wfile of its request, and closes it without losing the reply. */
+export class SocketFlow implements Upstream, Outlet {
+  readonly #socket: Carrier
+  readonly #host: FlowHost
+  readonly #stats: Stats
+  #reader: ByteReader | undefined
+  #writer: StreamWriter | undefined
+  #settings: StreamSettings | undefined
+  #over: Error | undefined
+  #reading = false
+  #discarding = false
+  #discarded = 0
+  #outputEnded = false
+  #inputEnded = false
+  #lingering: NodeJS.Timeout | undefined
+  /** Bytes received. */
+  bytesIn = 0
+  /** Bytes handed over to be sent. */
+  bytesOut = 0
+
+  /**
+   * @param socket - paused and unread, half-open allowed
+   * @param host - who is told what happens
+   * @param stats - where bytes are counted
+   */
+  constructor(socket: Socket, host: FlowHost, stats: Stats) {
+    this.#socket = socket
+    this.#host = host
+    this.#stats = stats
+    this.#socket[flowOf] = this
+    socket.on('error', onError)
+    socket.on('close', onClose)
+  }
+
+  /** The rfile. */
+  get reader(): ByteReader {
+    if (this.#reader === undefined) {
+      this.#reader = new ByteReader(this)
+      if (this.#over !== undefined) this.#reader.close(this.#over)
+      this.#applySettings()
+    }
+    return this.#reader
+  }
+
+  /** The wfile. */
+  get writer(): StreamWriter {
+    if (this.#writer === undefined) {
+      this.#writer = new StreamWriter(this)
+      if (this.#over !== undefined) this.#writer.fail(this.#over)
+      this.#applySettings()
+    }
+    return this.#writer
+  }
+
+  /** Whether nothing was read or written. */
+  get untouched(): boolean {
+    return !this.#reading && !(this.#reader?.used ?? false) && this.bytesOut === 0 && (this.#writer?.length ?? 0) === 0
+  }
+
+  /** Set what a handler's fields say. */
+  configure(settings: StreamSettings): void {
+    this.#settings = settings
+    if (settings.noDelay !== undefined) this.#socket.setNoDelay(settings.noDelay)
+    if (settings.timeout !== undefined) this.#socket.on('timeout', onTimeout)
+    this.#applySettings()
+  }
+
+  /** Take the socket out; rfile and wfile fail with the error from now on. */
+  release(error: Error): Socket {
+    const socket = this.#socket
+    socket[flowOf] = undefined
+    socket.off('error', onError)
+    socket.off('close', onClose)
+    socket.off('timeout', onTimeout)
+    this.#giveUp(error)
+    return socket
+  }
+
+  /** Send what is left, end the output, and drop what still comes until the peer has ended too. */
+  shut(): Promise<void> {
+    const socket = this.#socket
+    const writer = this.writer
+    if (!socket.destroyed) {
+      const error = new ClosedError('Cannot use the request: it was closed')
+      this.#over ??= error
+      this.#reader?.close(error)
+      this.#discarding = true
+      this.resume()
+      if (this.#outputEnded) this.#linger()
+    }
+    return writer.end()
+  }
+
+  /** Let go at once: what is left is neither sent nor read. */
+  destroy(error: Error): void {
+    this.#giveUp(error)
+    this.#socket.destroy()
+  }
+
+  /** The peer is gone: what has come can still be read. */
+  fail(error: Error): void {
+    this.#over ??= error
+    this.#reader?.fail(error)
+    this.#writer?.fail(error)
+    this.#socket.destroy()
+  }
+
+  resume(): void {
+    if (!this.#reading) {
+      this.#reading = true
+      this.#socket.on('data', onData)
+      this.#socket.on('end', onEnd)
+    }
+    this.#socket.resume()
+  }
+
+  waits(): void {
+    // Re-armed by hand: Node's timer runs out once, also while the handler is busy with something else.
+    if (this.#settings?.timeout !== undefined) this.#socket.setTimeout(this.#settings.timeout)
+  }
+
+  send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void {
+    const socket = this.#socket
+    this.bytesOut += bytes
+    this.#stats.bytesOut += bytes
+    this.waits()
+    const last = chunks.length - 1
+    if (last === 0) socket.write(chunks[0] as Uint8Array, sent)
+    else if (bytes <= joinUpTo) socket.write(Buffer.concat(chunks, bytes), sent)
+    else {
+      socket.cork()
+      for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
+      socket.write(chunks[last] as Uint8Array, sent)
+      socket.uncork()
+    }
+  }
+
+  finish(finished: (error?: Error | null) => void): void {
+    this.#socket.end((error?: Error | null) => {
+      this.#outputEnded = true
+      if (this.#discarding) this.#linger()
+      finished(error)
+    })
+  }
+
+  overflow(error: LimitExceededError): void {
+    this.#host.overflowed(error)
+  }
+
+  arrived(chunk: Buffer): void {
+    this.bytesIn += chunk.length
+    this.#stats.bytesIn += chunk.length
+    if (!this.#discarding) {
+      if (this.#reader?.push(chunk) === false) this.#socket.pause()
+      return
+    }
+    this.#discarded += chunk.length
+    if (this.#discarded < lingerBytes) return
+    if (this.#outputEnded) this.#socket.destroy()
+    else this.#socket.pause()
+  }
+
+  inputEnded(): void {
+    this.#inputEnded = true
+    this.#reader?.end()
+  }
+
+  failed(error: Error): void {
+    // Once all has left, how the peer goes is its own affair.
+    if (!this.#outputEnded || !this.#discarding) this.#host.peerGone(error)
+  }
+
+  timedOut(): void {
+    if ((this.#reader?.parked ?? false) || (this.#writer?.length ?? 0) > 0) this.#host.timedOut()
+  }
+
+  closed(): void {
+    clearTimeout(this.#lingering)
+    if (this.#over === undefined) this.#over = new ClosedError('Cannot use the request: the connection has closed')
+    this.#reader?.fail(this.#over)
+    this.#writer?.fail(this.#over)
+    this.#host.socketClosed()
+  }
+
+  #giveUp(error: Error): void {
+    this.#over ??= error
+    this.#reader?.close(error)
+    this.#writer?.fail(error)
+  }
+
+  #linger(): void {
+    if (this.#inputEnded || this.#socket.destroyed || this.#lingering !== undefined) return
+    if (this.#discarded >= lingerBytes) this.#socket.destroy()
+    else this.#lingering = setTimeout(destroy, lingerTimeout, this.#socket)
+  }
+
+  #applySettings(): void {
+    const settings = this.#settings
+    if (settings === undefined) return
+    if (this.#reader !== undefined && settings.readHighWaterMark !== undefined) {
+      this.#reader.highWaterMark = settings.readHighWaterMark
+    }
+    if (this.#writer === undefined) return
+    if (settings.writeHighWaterMark !== undefined) this.#writer.highWaterMark = settings.writeHighWaterMark
+    if (settings.maxWriteQueue !== undefined) this.#writer.maxQueue = settings.maxWriteQueue
+  }
+}
+
+function destroy(socket: Socket): void {
+  socket.destroy()
+}

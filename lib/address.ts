@@ -1,0 +1,42 @@
+/** Where an IP socket is. */
+export interface InternetAddress {
+  /** Which IP. */
+  readonly family: 'IPv4' | 'IPv6'
+  /** The numeric address. */
+  readonly host: string
+  /** The port, 0 to 65535. */
+  readonly port: number
+}
+
+/** Where a Unix socket is. */
+export interface UnixAddress {
+  /** Always `'unix'`. */
+  readonly family: 'unix'
+  /** The path; empty for a client that did not bind one, as most do not. */
+  readonly path: string
+}
+
+/** Where a server listens or a client calls from: Python's `server_address` and `client_address`. */
+export type Address = InternetAddress | UnixAddress
+
+/**
+ * An address as people write it: `127.0.0.1:80`, `[::1]:80`, `/run/app.sock`.
+ *
+ * @param address - the address; `undefined` for a request that comes from no address
+ * @returns one word for messages and logs
+ *
+ * @example
+ * assert.equal(formatAddress({ family: 'IPv6', host: '::1', port: 80 }), '[::1]:80')
+ * assert.equal(formatAddress({ family: 'unix', path: '' }), 'unix:(unnamed)')
+ */
+export function formatAddress(address: Address | undefined): string {
+  if (address === undefined) return '(no address)'
+  switch (address.family) {
+    case 'IPv4':
+      return `${address.host}:${address.port}`
+    case 'IPv6':
+      return `[${address.host}]:${address.port}`
+    case 'unix':
+      return address.path === '' ? 'unix:(unnamed)' : address.path
+  }
+}

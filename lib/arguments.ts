@@ -1,0 +1,67 @@
+/** Checks of what callers pass: the sentence names the option and the value, so that the mistake is found at once. */
+
+interface Bounds {
+  min: number
+  max: number
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  return typeof value === 'function' ? `function ${value.name}` : String(value)
+}
+
+/** An integer within bounds, or the fallback where the option was left out. */
+export function integer(name: string, value: unknown, fallback: number, { min, max }: Bounds): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number') throw new TypeError(`Option ${name} must be a number: got ${show(value)}`)
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`Option ${name} must be an integer from ${min} to ${max}: got ${value}`)
+  }
+  return value
+}
+
+/** A count of at least `min`, for which `Infinity` means "no bound". */
+export function count(name: string, value: unknown, fallback: number, min = 1): number {
+  if (value === Number.POSITIVE_INFINITY) return value
+  return integer(name, value, fallback, { min, max: Number.MAX_SAFE_INTEGER })
+}
+
+// Node's timers turn anything longer into 1 ms.
+const longestTimer = 2 ** 31 - 1
+
+/** A time in milliseconds; `Infinity` and, where the option was left out, the fallback are allowed. */
+export function milliseconds(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number') throw new TypeError(`Option ${name} must be a number of milliseconds: got ${show(value)}`)
+  if (value === Number.POSITIVE_INFINITY) return value
+  if (!(value >= 0 && value <= longestTimer)) {
+    throw new RangeError(`Option ${name} must be from 0 to ${longestTimer} milliseconds, or Infinity: got ${value}`)
+  }
+  return value
+}
+
+/** True or false. */
+export function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback
+  if (typeof value !== 'boolean') throw new TypeError(`Option ${name} must be true or false: got ${show(value)}`)
+  return value
+}
+
+/** A string that is not empty. */
+export function text(name: string, value: unknown, fallback: string | undefined): string {
+  const given = value === undefined ? fallback : value
+  if (typeof given !== 'string') throw new TypeError(`Option ${name} must be a string: got ${show(given)}`)
+  if (given === '') throw new RangeError(`Option ${name} must not be empty`)
+  if (given.includes('\0')) throw new RangeError(`Option ${name} must not hold a NUL character: got ${show(given)}`)
+  return given
+}
+
+/** An options object whose keys are all known: a misspelt option must not be silently without effect. */
+export function known(what: string, options: object, names: readonly string[]): void {
+  if (options === null || typeof options !== 'object') {
+    throw new TypeError(`${what} takes an object of options: got ${show(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new TypeError(`${what} has no option ${name}: it takes ${names.join(', ')}`)
+  }
+}

@@ -1,0 +1,330 @@
+import type { Uint8ArrayList } from 'uint8arraylist'
+import { count, integer } from '../arguments.ts'
+import { BusyError, ClosedError, LimitExceededError, UnexpectedEOFError } from '../errors.ts'
+import type { LineOptions, ReadOptions, RFile } from '../rfile.ts'
+import type { Writable } from '../wfile.ts'
+import { ByteQueue } from './byte-queue.ts'
+import { toBuffer } from './to-buffer.ts'
+
+/** Where a reader's bytes come from: it is told when to send and that somebody waits; `push` tells it when to stop. */
+export interface Upstream {
+  /** Send (again). */
+  resume(): void
+  /** A read has begun to wait. */
+  waits(): void
+}
+
+/** What a read asks for. A number, not a closure: a read that finds its bytes makes nothing but its promise. */
+const kinds = { batch: 0, some: 1, exactly: 2, line: 3, lineResult: 4, until: 5, peek: 6, all: 7 } as const
+type Kind = (typeof kinds)[keyof typeof kinds]
+
+interface Waiting {
+  readonly kind: Kind
+  readonly n: number
+  readonly chomp: boolean
+  readonly delimiter: Uint8Array | undefined
+  readonly owner: object | undefined
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+const notYet = Symbol('not yet')
+const done = { done: true, value: undefined } as const
+const newline = 10
+const carriageReturn = 13
+const none = Buffer.alloc(0)
+
+export const defaultLineLimit = 65_536
+export const defaultReadAllLimit = 16 * 1024 * 1024
+export const defaultReadHighWaterMark = 65_536
+
+/** The rfile of every request: see {@link RFile}. One read at a time; the bytes come by `push`, `end` and `fail`. */
+export class ByteReader implements RFile {
+  readonly #upstream: Upstream | undefined
+  readonly #queue = new ByteQueue()
+  #highWaterMark = defaultReadHighWaterMark
+  #flowing = false
+  #used = false
+  #eof = false
+  #error: Error | undefined
+  #waiting: Waiting | undefined
+  // Bytes from the front that are known to hold no newline, so that a long line is searched once.
+  #searched = 0
+  #searchedUntil = 0
+  #iterating = 0
+  #whenIdle: (() => void) | undefined
+
+  /** @param upstream - left out where all bytes are pushed at the start */
+  constructor(upstream?: Upstream) {
+    this.#upstream = upstream
+  }
+
+  get length(): number {
+    return this.#queue.length
+  }
+
+  get ended(): boolean {
+    return this.#eof && this.#queue.length === 0
+  }
+
+  /** Whether anybody has read, or asked to. */
+  get used(): boolean {
+    return this.#used
+  }
+
+  /** Whether a read waits for bytes. */
+  get parked(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  /** Where the upstream is told to stop: Python's `rbufsize`. */
+  set highWaterMark(bytes: number) {
+    this.#highWaterMark = bytes
+  }
+
+  /**
+   * Bytes have come.
+   *
+   * @returns false when enough has come: `resume` asks for more
+   */
+  push(chunk: Buffer): boolean {
+    this.#queue.push(chunk)
+    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+    if (this.#waiting === undefined && this.#queue.length >= this.#highWaterMark) this.#flowing = false
+    return this.#flowing
+  }
+
+  /** No more will come. */
+  end(): void {
+    this.#eof = true
+    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+  }
+
+  /** What has come can be read, then reads fail. */
+  fail(error: Error): void {
+    if (this.#eof || this.#error !== undefined) return
+    this.#error = error
+    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+  }
+
+  /** Drop what has come: reads fail from now on. */
+  close(error: Error): void {
+    this.#queue.clear()
+    this.#searched = 0
+    if (this.#eof && this.#waiting === undefined) return
+    this.#eof = false
+    this.#error ??= error
+    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+  }
+
+  /** Call back when no iteration is under way: at once, or when the last has ended or was left. */
+  whenIdle(callback: () => void): void {
+    if (this.#iterating === 0) callback()
+    else this.#whenIdle = callback
+  }
+
+  read(n = Number.POSITIVE_INFINITY): Promise<Buffer | undefined> {
+    return this.#start(kinds.some, count('n', n, 0)) as Promise<Buffer | undefined>
+  }
+
+  readExactly(n: number): Promise<Buffer | undefined> {
+    return this.#start(kinds.exactly, integer('n', n, -1, { min: 0, max: Number.MAX_SAFE_INTEGER })) as Promise<Buffer | undefined>
+  }
+
+  readLine(options?: LineOptions): Promise<Buffer | undefined> {
+    if (options === undefined) return this.#start(kinds.line, defaultLineLimit) as Promise<Buffer | undefined>
+    const limit = count('limit', options.limit, defaultLineLimit)
+    return this.#start(kinds.line, limit, options.chomp === true) as Promise<Buffer | undefined>
+  }
+
+  readUntil(delimiter: Uint8Array | string, options?: ReadOptions): Promise<Buffer | undefined> {
+    const bytes = toBuffer(delimiter)
+    if (bytes.length === 0) throw new RangeError('A delimiter must have at least a byte')
+    const limit = count('limit', options?.limit, defaultLineLimit)
+    this.#searchedUntil = 0
+    return this.#start(kinds.until, limit, false, bytes) as Promise<Buffer | undefined>
+  }
+
+  peek(n: number): Promise<Buffer> {
+    return this.#start(kinds.peek, integer('n', n, -1, { min: 0, max: Number.MAX_SAFE_INTEGER })) as Promise<Buffer>
+  }
+
+  readAll(options?: ReadOptions): Promise<Buffer> {
+    return this.#start(kinds.all, count('limit', options?.limit, defaultReadAllLimit, 0)) as Promise<Buffer>
+  }
+
+  lines(options?: LineOptions): AsyncIterableIterator<Buffer> {
+    const limit = count('limit', options?.limit, defaultLineLimit)
+    return this.#iterate<Buffer>(kinds.lineResult, limit, options?.chomp === true)
+  }
+
+  unread(bytes: Writable): void {
+    if (this.#waiting !== undefined) throw new BusyError('Cannot put bytes back: a read is waiting')
+    if (this.#error instanceof ClosedError) throw this.#error
+    this.#queue.unshift(toBuffer(bytes))
+    this.#searched = 0
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8ArrayList> {
+    return this.#iterate<Uint8ArrayList>(kinds.batch, 0, false)
+  }
+
+  #iterate<T>(kind: Kind, limit: number, chomp: boolean): AsyncIterableIterator<T> {
+    let open = true
+    this.#iterating++
+    const leave = (): void => {
+      if (!open) return
+      open = false
+      if (--this.#iterating > 0 || this.#whenIdle === undefined) return
+      const callback = this.#whenIdle
+      this.#whenIdle = undefined
+      callback()
+    }
+    const iterator: AsyncIterableIterator<T> = {
+      next: () => {
+        if (!open) return Promise.resolve(done)
+        const result = this.#start(kind, limit, chomp, undefined, leave) as Promise<IteratorResult<T>>
+        return result
+      },
+      return: () => {
+        if (this.#waiting?.owner === leave) {
+          const { resolve } = this.#waiting
+          this.#waiting = undefined
+          resolve(done)
+        }
+        leave()
+        return Promise.resolve(done)
+      },
+      [Symbol.asyncIterator]() {
+        return iterator
+      }
+    }
+    return iterator
+  }
+
+  #start(kind: Kind, n: number, chomp = false, delimiter?: Uint8Array, owner?: () => void): Promise<unknown> {
+    this.#used = true
+    if (this.#waiting !== undefined) {
+      return Promise.reject(new BusyError('Cannot read: another read of this rfile is waiting'))
+    }
+    try {
+      const result = this.#attempt(kind, n, chomp, delimiter)
+      if (result !== notYet) {
+        if (result === done) owner?.()
+        if (!this.#flowing) this.#relieve()
+        return Promise.resolve(result)
+      }
+    } catch (error) {
+      owner?.()
+      return Promise.reject(error)
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting = { kind, n, chomp, delimiter, owner, resolve, reject }
+      this.#upstream?.waits()
+      if (!this.#flowing) {
+        this.#flowing = true
+        this.#upstream?.resume()
+      }
+    })
+  }
+
+  #serve(waiting: Waiting): void {
+    try {
+      const result = this.#attempt(waiting.kind, waiting.n, waiting.chomp, waiting.delimiter)
+      if (result === notYet) return
+      this.#waiting = undefined
+      if (result === done) (waiting.owner as (() => void) | undefined)?.()
+      waiting.resolve(result)
+    } catch (error) {
+      this.#waiting = undefined
+      ;(waiting.owner as (() => void) | undefined)?.()
+      waiting.reject(error)
+    }
+  }
+
+  #relieve(): void {
+    // Half of the mark, so that a slow reader does not stop and start the peer at every read.
+    if (this.#eof || this.#error !== undefined || this.#queue.length * 2 > this.#highWaterMark) return
+    this.#flowing = true
+    this.#upstream?.resume()
+  }
+
+  #attempt(kind: Kind, n: number, chomp: boolean, delimiter: Uint8Array | undefined): unknown {
+    const queue = this.#queue
+    const { length } = queue
+    switch (kind) {
+      case kinds.batch:
+        if (length > 0) {
+          this.#searched = 0
+          return { done: false, value: queue.takeList() }
+        }
+        return this.#atEnd() ? done : notYet
+      case kinds.some:
+        if (length > 0) return this.#take(Math.min(n, length))
+        return this.#atEnd() ? undefined : notYet
+      case kinds.exactly:
+        if (length >= n) return this.#take(n)
+        if (!this.#atEnd()) return notYet
+        if (length === 0) return undefined
+        throw new UnexpectedEOFError(`Cannot read ${n} bytes: the input ended after ${length}`, this.#take(length))
+      case kinds.line:
+        return this.#line(n, chomp)
+      case kinds.lineResult: {
+        const line = this.#line(n, chomp)
+        if (line === notYet) return notYet
+        return line === undefined ? done : { done: false, value: line }
+      }
+      case kinds.until:
+        return this.#until(delimiter as Uint8Array, n)
+      case kinds.peek:
+        if (length >= n) return queue.view(n)
+        return this.#atEnd() ? queue.view(length) : notYet
+      case kinds.all:
+        if (length > n) {
+          throw new LimitExceededError(`Cannot read the whole input: it is longer than the limit of ${n} bytes`, n)
+        }
+        return this.#atEnd() ? this.#take(length) : notYet
+    }
+  }
+
+  /** Whether the input has ended well; throws where it has ended otherwise. */
+  #atEnd(): boolean {
+    if (this.#eof) return true
+    if (this.#error !== undefined) throw this.#error
+    return false
+  }
+
+  #line(limit: number, chomp: boolean): Buffer | undefined | typeof notYet {
+    const { length } = this.#queue
+    const at = this.#searched < length ? this.#queue.indexOf(newline, this.#searched) : -1
+    if (at === -1) this.#searched = length
+    if (at === -1 ? length >= limit : at >= limit) {
+      throw new LimitExceededError(`Cannot read a line: it is longer than the limit of ${limit} bytes`, limit)
+    }
+    if (at === -1) {
+      if (!this.#atEnd()) return notYet
+      return length === 0 ? undefined : this.#take(length)
+    }
+    const line = this.#take(at + 1)
+    if (!chomp) return line
+    return line.subarray(0, line[at - 1] === carriageReturn ? at - 1 : at)
+  }
+
+  #until(delimiter: Uint8Array, limit: number): Buffer | undefined | typeof notYet {
+    const { length } = this.#queue
+    const at = this.#queue.indexOfAll(delimiter, this.#searchedUntil)
+    if (at !== -1 && at + delimiter.length <= limit) return this.#take(at + delimiter.length)
+    if (at !== -1 || length >= limit) {
+      throw new LimitExceededError(`Cannot read to the delimiter: it does not come within the limit of ${limit} bytes`, limit)
+    }
+    this.#searchedUntil = Math.max(0, length - delimiter.length + 1)
+    if (!this.#atEnd()) return notYet
+    if (length === 0) return undefined
+    throw new UnexpectedEOFError(`Cannot read to the delimiter: the input ended after ${length} bytes`, this.#take(length))
+  }
+
+  #take(n: number): Buffer {
+    this.#searched = n < this.#searched ? this.#searched - n : 0
+    return n === 0 ? none : this.#queue.take(n)
+  }
+}

@@ -1,0 +1,167 @@
+import { ClosedError, LimitExceededError } from '../errors.ts'
+import { type Deferred, deferred, rejection } from '../iterator/deferred.ts'
+import type { Writable, WFile } from '../wfile.ts'
+import { flushThisTurn } from './flush-turn.ts'
+import { appendBuffers } from './to-buffer.ts'
+
+/** Where a writer's bytes go. */
+export interface Outlet {
+  /** Send chunks in order; `sent` is called once, when the kernel has them or with an error. Never before the last did. */
+  send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void
+  /** Tell the peer that this was all; `finished` is called once. */
+  finish(finished: (error?: Error | null) => void): void
+  /** Writes were piled up past the bound: the peer does not read, and the handler does not wait for it. */
+  overflow(error: LimitExceededError): void
+}
+
+export const defaultWriteHighWaterMark = 65_536
+export const defaultMaxWriteQueue = 16 * 1024 * 1024
+
+// What a turn has gathered leaves at once where it is this much: waiting longer saves no system call.
+const flushAtOnce = 65_536
+
+// One promise for all writes that need not wait.
+const written: Promise<void> = Promise.resolve()
+
+/** The wfile of a connection: see {@link WFile}. One send at a time is under way; what comes meanwhile leaves together. */
+export class StreamWriter implements WFile {
+  readonly #outlet: Outlet
+  #chunks: Uint8Array[] = []
+  #pending = 0
+  #inFlight = 0
+  #sending = false
+  #dirty = false
+  #highWaterMark = defaultWriteHighWaterMark
+  #maxQueue = defaultMaxWriteQueue
+  #error: Error | undefined
+  #lost = false
+  #drained: Deferred<void> | undefined
+  #flushed: Deferred<void> | undefined
+  #ending: Deferred<void> | undefined
+
+  /** @param outlet - where the bytes go */
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet
+  }
+
+  get length(): number {
+    return this.#pending + this.#inFlight
+  }
+
+  /** Above this many bytes a write waits: Python's `wbufsize`. */
+  set highWaterMark(bytes: number) {
+    this.#highWaterMark = bytes
+  }
+
+  /** Above this many bytes a write that was not waited for is an error. */
+  set maxQueue(bytes: number) {
+    this.#maxQueue = bytes
+  }
+
+  write(bytes: Writable): Promise<void> {
+    if (this.#error !== undefined || this.#ending !== undefined) return this.#refused()
+    if (this.length > this.#maxQueue) return this.#overflow()
+    this.#pending += appendBuffers(bytes, this.#chunks)
+    if (this.#pending === 0) return written
+    if (!this.#sending) {
+      if (this.#pending >= flushAtOnce) this.#send()
+      else if (!this.#dirty) {
+        this.#dirty = true
+        flushThisTurn(this)
+      }
+    }
+    if (this.length <= this.#highWaterMark) return written
+    this.#drained ??= deferred<void>()
+    return this.#drained.promise
+  }
+
+  flush(): Promise<void> {
+    if (this.#error !== undefined) return this.#refused()
+    if (this.length === 0) return written
+    if (!this.#sending) this.#send()
+    if (this.length === 0) return written
+    this.#flushed ??= deferred<void>()
+    return this.#flushed.promise
+  }
+
+  end(): Promise<void> {
+    if (this.#ending === undefined) {
+      this.#ending = deferred<void>()
+      if (this.#error !== undefined) {
+        if (this.#lost) this.#ending.reject(this.#error)
+        else this.#ending.resolve()
+      } else if (!this.#sending) {
+        if (this.#pending > 0) this.#send()
+        else this.#finish()
+      }
+    }
+    return this.#ending.promise
+  }
+
+  flushTurn(): void {
+    this.#dirty = false
+    if (!this.#sending && this.#pending > 0) this.#send()
+  }
+
+  /** The way is gone: what is left is dropped, and whoever waits or comes later gets the error. */
+  fail(error: Error): void {
+    if (this.#error !== undefined) return
+    this.#error = error
+    this.#lost = this.length > 0
+    this.#chunks = []
+    this.#pending = 0
+    this.#inFlight = 0
+    this.#drained?.reject(error)
+    this.#flushed?.reject(error)
+    if (this.#lost) this.#ending?.reject(error)
+    else this.#ending?.resolve()
+  }
+
+  #send(): void {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#inFlight = this.#pending
+    this.#pending = 0
+    this.#sending = true
+    this.#outlet.send(chunks, this.#inFlight, this.#sent)
+  }
+
+  readonly #sent = (error?: Error | null): void => {
+    this.#sending = false
+    if (this.#error !== undefined) return
+    if (error != null) {
+      this.fail(error)
+      return
+    }
+    this.#inFlight = 0
+    if (this.#pending > 0) this.#send()
+    if (this.#drained !== undefined && this.length <= this.#highWaterMark) {
+      this.#drained.resolve()
+      this.#drained = undefined
+    }
+    if (this.length > 0) return
+    this.#flushed?.resolve()
+    this.#flushed = undefined
+    if (this.#ending !== undefined) this.#finish()
+  }
+
+  #finish(): void {
+    this.#outlet.finish((error) => {
+      if (error == null) this.#ending?.resolve()
+      else this.fail(error)
+    })
+  }
+
+  #refused(): Promise<void> {
+    return rejection(this.#error ?? new ClosedError('Cannot write: the output was ended'))
+  }
+
+  #overflow(): Promise<void> {
+    const error = new LimitExceededError(
+      `Cannot write: ${this.length} bytes wait for a peer that does not read (maxWriteQueue is ${this.#maxQueue}); await write()`,
+      this.#maxQueue
+    )
+    this.#outlet.overflow(error)
+    return rejection(error)
+  }
+}

@@ -1,0 +1,41 @@
+import { isUint8ArrayList } from 'uint8arraylist'
+import type { Writable } from '../wfile.ts'
+
+/**
+ * Bytes as Buffers, without a copy, and text as UTF-8.
+ *
+ * @param bytes - what was given
+ * @param chunks - gets the chunks
+ * @returns how many bytes that were
+ */
+export function appendBuffers(bytes: Writable, chunks: Uint8Array[]): number {
+  if (typeof bytes === 'string') {
+    if (bytes === '') return 0
+    const encoded = Buffer.from(bytes)
+    chunks.push(encoded)
+    return encoded.length
+  }
+  if (bytes instanceof Uint8Array) {
+    if (bytes.length > 0) chunks.push(bytes)
+    return bytes.length
+  }
+  if (isUint8ArrayList(bytes)) {
+    for (const chunk of bytes) if (chunk.length > 0) chunks.push(chunk)
+    return bytes.length
+  }
+  throw new TypeError(`Cannot write a ${bytes === null ? 'null' : typeof bytes}: give bytes or a string`)
+}
+
+/** The same bytes as one Buffer; copied only where they are several chunks. */
+export function toBuffer(bytes: Writable): Buffer {
+  const chunks: Uint8Array[] = []
+  appendBuffers(bytes, chunks)
+  return joined(chunks)
+}
+
+/** Chunks as one Buffer; one chunk is not copied. */
+export function joined(chunks: readonly Uint8Array[]): Buffer {
+  const [first] = chunks
+  if (first === undefined || chunks.length > 1) return Buffer.concat(chunks)
+  return Buffer.isBuffer(first) ? first : Buffer.from(first.buffer, first.byteOffset, first.byteLength)
+}

@@ -1,0 +1,128 @@
+/**
+ * Every error that this package throws, and nothing else. Each has a `name`, a `code` that starts with `ERR_`
+ * (or, for {@link ListenError}, the system's own code) and one sentence that says what could not be done.
+ * Wrong arguments are plain `TypeError`s and `RangeError`s, thrown at construction.
+ */
+
+/**
+ * Why a request ended before its time.
+ *
+ * - `peer-gone`: the peer reset the connection, or a write to it failed
+ * - `timeout`: a read or a write waited longer than the handler's `timeout`
+ * - `deadline`: the server was closing and its deadline came
+ * - `refused`: `verifyRequest` said no, or the server closed before anybody took the request
+ * - `server-error`: {@link Request.abort} was called by the program
+ * - `idle`, `handshake`: kept for the time limits of the same names
+ */
+export type AbortCause = 'peer-gone' | 'idle' | 'timeout' | 'handshake' | 'deadline' | 'refused' | 'server-error'
+
+/** Two uses at once of something that takes one at a time: two reads of one rfile, `detach()` after reading. */
+export class BusyError extends Error {
+  /** Always `'ERR_BUSY'`. */
+  readonly code = 'ERR_BUSY'
+
+  /** @param message - what could not be done, and why */
+  constructor(message: string) {
+    super(message)
+    this.name = 'BusyError'
+  }
+}
+
+/** The input ended before what was asked for had come. What had come is in `partial`. */
+export class UnexpectedEOFError extends Error {
+  /** Always `'ERR_UNEXPECTED_EOF'`. */
+  readonly code = 'ERR_UNEXPECTED_EOF'
+  /** The bytes that came before the end; they are taken from the rfile. */
+  readonly partial: Buffer
+
+  /**
+   * @param message - what could not be done, and why
+   * @param partial - what had come
+   */
+  constructor(message: string, partial: Buffer) {
+    super(message)
+    this.name = 'UnexpectedEOFError'
+    this.partial = partial
+  }
+}
+
+/** A bound was reached: a line too long, too much input to collect, too much output that nobody waited for. */
+export class LimitExceededError extends Error {
+  /** Always `'ERR_LIMIT_EXCEEDED'`. */
+  readonly code = 'ERR_LIMIT_EXCEEDED'
+  /** The bound, in bytes. */
+  readonly limit: number
+
+  /**
+   * @param message - what could not be done, and why
+   * @param limit - the bound, in bytes
+   */
+  constructor(message: string, limit: number) {
+    super(message)
+    this.name = 'LimitExceededError'
+    this.limit = limit
+  }
+}
+
+/** The thing was closed or ended before: a write after `end()`, `listen()` on a closed server. */
+export class ClosedError extends Error {
+  /** Always `'ERR_CLOSED'`. */
+  readonly code = 'ERR_CLOSED'
+
+  /** @param message - what could not be done, and why */
+  constructor(message: string) {
+    super(message)
+    this.name = 'ClosedError'
+  }
+}
+
+/** Something was asked that only a listening server knows: call `listen()` first. */
+export class NotListeningError extends Error {
+  /** Always `'ERR_NOT_LISTENING'`. */
+  readonly code = 'ERR_NOT_LISTENING'
+
+  /** @param message - what could not be done, and why */
+  constructor(message: string) {
+    super(message)
+    this.name = 'NotListeningError'
+  }
+}
+
+/** The request ended before its time; `cause` says why. It is the `reason` of `request.signal`. */
+export class AbortedError extends Error {
+  /** Always `'ERR_REQUEST_ABORTED'`. */
+  readonly code = 'ERR_REQUEST_ABORTED'
+  /** Why, in one word. */
+  override readonly cause: AbortCause
+  /** The error underneath, where there is one: the socket's `ECONNRESET`, what was given to `abort()`. */
+  readonly origin: unknown
+
+  /**
+   * @param message - what ended, and why
+   * @param cause - why, in one word
+   * @param origin - the error underneath
+   */
+  constructor(message: string, cause: AbortCause, origin?: unknown) {
+    super(message)
+    this.name = 'AbortedError'
+    this.cause = cause
+    this.origin = origin
+  }
+}
+
+/** A server could not listen. `code` is the system's: `EADDRINUSE`, `EACCES`, `ENOTFOUND`, `ENAMETOOLONG`, … */
+export class ListenError extends Error {
+  /** The system's code for what went wrong. */
+  readonly code: string
+
+  /**
+   * @param message - where the server could not listen, and why
+   * @param code - the system's code
+   * @param cause - the system's error
+   */
+  constructor(message: string, code: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'ListenError'
+    this.code = code
+  }
+}

@@ -1,0 +1,25 @@
+import { AbortedError } from '../errors.ts'
+import { formatAddress } from '../address.ts'
+import { refused } from '../events.ts'
+import type { Request } from '../request.ts'
+import { note } from './run.ts'
+
+/**
+ * Turn away a request that nobody will serve: closed by its server's `closeRequest`, counted and published. Python:
+ * what happens where `verify_request` returns false.
+ *
+ * @param request - the request
+ * @param reason - why
+ */
+export async function refuseRequest(request: Request, reason: 'verify' | 'closing'): Promise<void> {
+  const { server, clientAddress } = request
+  server.counters.refused++
+  if (refused.hasSubscribers) refused.publish({ clientAddress, reason })
+  const error = new AbortedError(`The request from ${formatAddress(clientAddress)} was refused (${reason})`, 'refused')
+  try {
+    await server.closeRequest(request, { status: 'aborted', reason: error })
+  } catch (thrown) {
+    request.abort(error)
+    await note(request, thrown)
+  }
+}

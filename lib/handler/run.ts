@@ -1,0 +1,137 @@
+import { BusyError } from '../errors.ts'
+import { requestEnd, requestStart } from '../events.ts'
+import { type Outcome, type Settlement, toError } from '../outcome.ts'
+import type { Request, Work } from '../request.ts'
+import { type BaseRequestHandler, handlerBrand } from './base.ts'
+import { reportError } from './report.ts'
+
+/** A class that extends {@link BaseRequestHandler}. */
+export type HandlerClass<R extends Request = Request> = new (request: R) => BaseRequestHandler
+/** A function that serves a request; what it returns is the `value` of the outcome. */
+export type HandlerFunction<R extends Request = Request> = (request: R) => unknown
+/** What serves a request. Python: `RequestHandlerClass`. */
+export type Handler<R extends Request = Request> = HandlerClass<R> | HandlerFunction<R>
+
+/** What came before the handler ran, or where `processRequest` chose not to run it. */
+const notRun: Settlement = { status: 'fulfilled', value: undefined }
+
+function isHandlerClass<R extends Request>(handler: Handler<R>): handler is HandlerClass<R> {
+  return handler.prototype !== undefined && handlerBrand in handler.prototype
+}
+
+/**
+ * Check that something is a handler, where it is given and not where it is first used.
+ *
+ * @param handler - a class or a function
+ */
+export function checkHandler(handler: unknown): void {
+  if (typeof handler !== 'function') {
+    throw new TypeError(`A handler must be a function or a class that extends BaseRequestHandler: got ${String(handler)}`)
+  }
+  if (!isHandlerClass(handler as Handler) && /^class\b/.test(Function.prototype.toString.call(handler))) {
+    throw new TypeError(`A handler class must extend BaseRequestHandler: ${handler.name || 'the class'} does not`)
+  }
+}
+
+/** setup → handle → finish, once. */
+class HandlerWork<R extends Request> implements Work {
+  readonly #request: R
+  readonly #handler: Handler<R>
+  #begun = false
+  settlement: Settlement = notRun
+
+  constructor(request: R, handler: Handler<R>) {
+    this.#request = request
+    this.#handler = handler
+  }
+
+  async run(): Promise<unknown> {
+    if (this.#begun) throw new BusyError('Cannot run the work of a request twice')
+    this.#begun = true
+    try {
+      const handler = this.#handler
+      const value = isHandlerClass(handler) ? await this.#live(new handler(this.#request)) : await handler(this.#request)
+      this.settlement = { status: 'fulfilled', value }
+      return value
+    } catch (thrown) {
+      this.settlement = { status: 'rejected', reason: toError(thrown) }
+      throw thrown
+    }
+  }
+
+  async #live(handler: BaseRequestHandler): Promise<unknown> {
+    handler.configure()
+    const setting = handler.setup()
+    if (setting !== undefined) await setting
+    let value: unknown
+    try {
+      value = await handler.handle()
+    } catch (thrown) {
+      try {
+        await handler.finish()
+      } catch (later) {
+        // The first error is the outcome; the second must not hide it.
+        await note(this.#request, later)
+      }
+      throw thrown
+    }
+    const finishing = handler.finish()
+    if (finishing !== undefined) await finishing
+    return value
+  }
+}
+
+/**
+ * The life of one request, by the hooks of its server: processRequest (which runs the work), handleError where it went
+ * wrong, closeRequest always. What a mode does for each request.
+ *
+ * @param request - the request
+ * @param handler - who serves it
+ * @returns how it went; never rejects
+ */
+export async function serveRequest<R extends Request>(request: R, handler: Handler<R>): Promise<Outcome<R>> {
+  const begun = performance.now()
+  const { server } = request
+  const work = new HandlerWork(request, handler)
+  let settlement: Settlement
+  request.held = true
+  if (requestStart.hasSubscribers) requestStart.publish({ request })
+  try {
+    const processing = server.processRequest(request, work)
+    if (processing !== undefined) await processing
+    settlement = work.settlement
+  } catch (thrown) {
+    settlement = { status: 'rejected', reason: toError(thrown) }
+  }
+  if (settlement.status !== 'fulfilled') {
+    const { abortReason } = request
+    if (abortReason !== undefined) settlement = { status: 'aborted', reason: abortReason }
+    await note(request, settlement.reason)
+  }
+  try {
+    const closing = server.closeRequest(request, settlement)
+    if (closing !== undefined) await closing
+  } catch (thrown) {
+    const reason = toError(thrown)
+    if (settlement.status === 'fulfilled') {
+      settlement = { status: request.abortReason === undefined ? 'rejected' : 'aborted', reason }
+      await note(request, reason)
+    }
+    request.abort(reason)
+  }
+  if (settlement.status === 'fulfilled') server.counters.served++
+  else server.counters.failed++
+  const outcome: Outcome<R> = { request, elapsed: performance.now() - begun, ...settlement }
+  if (requestEnd.hasSubscribers) requestEnd.publish({ outcome })
+  return outcome
+}
+
+/** Tell the server of an error. A hook that throws must not end the loop: both errors are printed then. */
+export async function note(request: Request, error: unknown): Promise<void> {
+  try {
+    await request.server.handleError(error, request)
+  } catch (thrown) {
+    reportError(error, request)
+    reportError(thrown, request)
+  }
+}

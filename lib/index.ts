@@ -1,0 +1,69 @@
+/**
+ * Python's `socketserver` for Node.js: a server is an async iterable of requests, a concurrency mode is an iterator
+ * combinator, a handler reads `rfile` and writes `wfile`.
+ *
+ * @packageDocumentation
+ *
+ * @example
+ * class Upper extends StreamRequestHandler {
+ *   override async handle () {
+ *     for await (const line of this.rfile.lines()) await this.wfile.write(line.toString().toUpperCase())
+ *   }
+ * }
+ * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+ * const serving = pipe(server, parallel(Upper, { limit: 40 }), drain)
+ * assert.equal(await exchange(server.address, 'shout\n'), 'SHOUT\n')
+ * await server.close()
+ * await serving
+ */
+export { pipe } from 'it-pipe'
+export { DatagramRequest } from './accept/datagram-request.ts'
+export { type MessageOptions, MessageRequest } from './accept/message-request.ts'
+export { RequestBase } from './accept/request-base.ts'
+export type { StreamSettings } from './accept/socket-flow.ts'
+export { StreamRequest } from './accept/stream-request.ts'
+export { type Address, formatAddress, type InternetAddress, type UnixAddress } from './address.ts'
+export type { WebStreams } from './bytes/web-streams.ts'
+export type { CloseOptions, Report, StillOpen } from './close.ts'
+export {
+  type AbortCause,
+  AbortedError,
+  BusyError,
+  ClosedError,
+  LimitExceededError,
+  ListenError,
+  NotListeningError,
+  UnexpectedEOFError
+} from './errors.ts'
+export type {
+  AcceptedEvent,
+  AcceptErrorEvent,
+  DroppedEvent,
+  EndEvent,
+  RefusedEvent,
+  StartEvent,
+  UndeliveredEvent
+} from './events.ts'
+export { drain } from './flow/drain.ts'
+export { type ParallelOptions, parallel } from './flow/parallel.ts'
+export { sequential } from './flow/sequential.ts'
+export { verify } from './flow/verify.ts'
+export { BaseRequestHandler } from './handler/base.ts'
+export { DatagramRequestHandler } from './handler/datagram.ts'
+export type { Handler, HandlerClass, HandlerFunction } from './handler/run.ts'
+export { StreamRequestHandler } from './handler/stream.ts'
+export { through } from './handler/through.ts'
+export type { Outcome, Settlement } from './outcome.ts'
+export type { Request, RequestServer, Work } from './request.ts'
+export type { LineOptions, ReadOptions, RFile } from './rfile.ts'
+export { BaseServer, type HandleRequestOptions, type ServerStats } from './server/base.ts'
+export { ListenerServer } from './server/listener-server.ts'
+export type { HostOptions, PendingOptions, StreamServerOptions } from './server/options.ts'
+export type { RequestsOptions } from './server/requests.ts'
+export { TCPServer, type TCPServerOptions } from './server/tcp.ts'
+export { UDPServer, type UDPServerOptions } from './server/udp.ts'
+export { UnixStreamServer, type UnixStreamServerOptions } from './server/unix.ts'
+export type { Stage } from './stage.ts'
+export type { Stats } from './stats.ts'
+export type { Listener } from './transport.ts'
+export type { Writable, WFile } from './wfile.ts'

@@ -1,0 +1,17 @@
+/** How a request ended: well, with an error of its handler, or cut off. */
+export type Settlement<V = unknown> =
+  | { readonly status: 'fulfilled'; readonly value: V }
+  | { readonly status: 'rejected' | 'aborted'; readonly reason: Error }
+
+/** What a mode yields for each request it has finished, in the order in which they finish. */
+export type Outcome<R, V = unknown> = Settlement<V> & {
+  /** The request, closed. */
+  readonly request: R
+  /** Milliseconds from the start of its work to its close. */
+  readonly elapsed: number
+}
+
+/** Anything thrown, as an `Error`. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`Non-error thrown: ${String(thrown)}`, { cause: thrown })
+}

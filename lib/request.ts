@@ -1,0 +1,132 @@
+import type { Duplex, Source } from 'it-stream-types'
+import type { Uint8ArrayList } from 'uint8arraylist'
+import type { Address } from './address.ts'
+import type { CloseOptions, Report } from './close.ts'
+import type { Settlement } from './outcome.ts'
+import type { RFile } from './rfile.ts'
+import type { Stats } from './stats.ts'
+import type { Writable, WFile } from './wfile.ts'
+
+/**
+ * What travels: an accepted connection, a datagram, a row, a message. Whoever has it last closes it.
+ *
+ * It is a duplex of it-stream-types, so `pipe(request, transform, request)` works: that reads `source`, writes `sink`
+ * and, where no mode does it, closes the request when both have ended.
+ *
+ * Python: `request` and `client_address`.
+ *
+ * @example
+ * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+ * const answer = exchange(server.address, 'ping')
+ * for await (const request of server) {
+ *   await pipe(request, request)
+ *   break
+ * }
+ * assert.equal(await answer, 'ping')
+ */
+export interface Request
+  extends Duplex<AsyncIterable<Uint8ArrayList>, Source<Writable>, Promise<void>>,
+    AsyncDisposable {
+  /** The server that handed it out. */
+  readonly server: RequestServer
+  /** Where it comes from; `undefined` where there is no such thing (a row). */
+  readonly clientAddress: Address | undefined
+  /** Aborts, with an {@link AbortedError}, when the request ends before its time. */
+  readonly signal: AbortSignal
+  /** Why it was aborted, where it was; asking does not make the signal. */
+  readonly abortReason: Error | undefined
+  /** Aborts when the server begins to close: finish soon. */
+  readonly stopping: AbortSignal
+  /** The input. */
+  readonly rfile: RFile
+  /** The output. */
+  readonly wfile: WFile
+  /** Bytes that came in so far. */
+  readonly bytesIn: number
+  /** Bytes handed over to leave so far. */
+  readonly bytesOut: number
+  /** Set by a mode: its work closes the request, so the end of `sink` does not. */
+  held: boolean
+
+  /**
+   * End the request: send what is left and release it. A message replies only where the outcome is `fulfilled`, which
+   * is the default. Safe to call twice.
+   *
+   * @param outcome - how it went
+   * @returns when all has left; a connection then still waits a moment for the peer's end, on its own
+   */
+  close(outcome?: Settlement): Promise<void>
+
+  /**
+   * Cut the request off: nothing more is sent or read.
+   *
+   * @param reason - why; becomes the `origin` of the {@link AbortedError}, or is one
+   */
+  abort(reason?: unknown): void
+
+  /**
+   * Call a listener once, when the request has gone: closed, aborted or detached, its resources given back.
+   *
+   * @param listener - is called at once where the request has gone already
+   */
+  whenClosed(listener: (request: this) => void): void
+}
+
+/** What runs for one request: setup → handle → finish, once. A mode hands it to `server.processRequest`. */
+export interface Work {
+  /**
+   * Run the handler. A second call is a {@link BusyError}.
+   *
+   * @returns what the handler returned
+   */
+  run(): Promise<unknown>
+}
+
+/** What a request, a handler and a mode know of the server; {@link BaseServer} is one. */
+export interface RequestServer {
+  /** Where it listens, where that can be said. */
+  readonly address: Address | undefined
+  /** Aborts when the server begins to close. */
+  readonly stopping: AbortSignal
+  /** What it counts, as it counts. */
+  readonly counters: Stats
+
+  /**
+   * Close it. In a handler don't await this: the close waits for the handler.
+   *
+   * @param options - the deadline
+   */
+  close(options?: CloseOptions): Promise<Report>
+
+  /**
+   * Serve one request: call {@link RequestServer.finishRequest}. Python's `process_request`.
+   *
+   * @param request - the request
+   * @param work - its work
+   */
+  processRequest(request: Request, work: Work): Promise<void> | void
+
+  /**
+   * Run the handler. Python's `finish_request`.
+   *
+   * @param request - the request
+   * @param work - its work
+   */
+  finishRequest(request: Request, work: Work): Promise<unknown>
+
+  /**
+   * Release a request that was served or refused. Python's `shutdown_request` and `close_request`.
+   *
+   * @param request - the request
+   * @param outcome - how it went
+   */
+  closeRequest(request: Request, outcome: Settlement): Promise<void> | void
+
+  /**
+   * Take note of an error that ended no loop. Python's `handle_error`.
+   *
+   * @param error - what was thrown
+   * @param request - the request it concerns, where it concerns one
+   */
+  handleError(error: unknown, request?: Request): void | Promise<void>
+}

@@ -1,0 +1,451 @@
+import type { Address } from '../address.ts'
+import { known, milliseconds } from '../arguments.ts'
+import type { CloseOptions, Report } from '../close.ts'
+import { ClosedError } from '../errors.ts'
+import { sequential } from '../flow/sequential.ts'
+import { admit } from '../flow/verify.ts'
+import { refuseRequest } from '../handler/refuse.ts'
+import { reportError } from '../handler/report.ts'
+import { checkHandler, type Handler, serveRequest } from '../handler/run.ts'
+import { deferred } from '../iterator/deferred.ts'
+import { HandOff } from '../iterator/hand-off.ts'
+import type { Outcome, Settlement } from '../outcome.ts'
+import type { Request, RequestServer, Work } from '../request.ts'
+import type { Stage } from '../stage.ts'
+import { type Stats, zeroStats } from '../stats.ts'
+import { Guests } from './guests.ts'
+import { Requests, type RequestsOptions } from './requests.ts'
+import { advance, type State } from './state.ts'
+import { Deadline, stop } from './stop.ts'
+
+const defaultDeadline = 15_000
+
+/** How {@link BaseServer.handleRequest} waits. */
+export interface HandleRequestOptions {
+  /** Milliseconds to wait for a request; then `handleTimeout` is called. `Infinity` by default. */
+  readonly timeout?: number
+}
+
+/** What {@link BaseServer.stats} tells. */
+export interface ServerStats extends Stats {
+  /** Requests handed out that have not gone yet. */
+  readonly open: number
+  /** Requests that were taken in and wait for somebody to serve them. */
+  readonly waiting: number
+}
+
+/**
+ * A server of anything: an async iterable of requests that come from {@link BaseServer.getRequest}. It knows no sockets:
+ * a row of a table, a message of a broker, whatever `getRequest` returns is served by the same handlers and modes.
+ *
+ * A loop takes requests; several loops share them. Leaving a loop early closes the server. Iterating a server that does
+ * not listen yet makes it listen.
+ *
+ * Resources: nothing is pulled before somebody asks for it.
+ * Errors: what goes wrong with one request goes to `handleError` and into its outcome; a loop throws only where
+ * `getRequest` throws, and the server closes then.
+ * Stopping: `close()`, or leaving a loop; every parked loop ends, whether or not `getRequest` answers.
+ * Python: `BaseServer`.
+ *
+ * @example
+ * class Rows extends BaseServer<MessageRequest> {
+ *   rows = ['one', 'two']
+ *   override getRequest () {
+ *     const packet = this.rows.shift()
+ *     return packet === undefined ? undefined : new MessageRequest({ server: this, packet })
+ *   }
+ * }
+ * const seen: string[] = []
+ * for await (const row of new Rows()) {
+ *   seen.push(row.packet.toString())
+ *   await row.close()
+ * }
+ * assert.deepEqual(seen, ['one', 'two'])
+ */
+export class BaseServer<R extends Request = Request> implements RequestServer, AsyncIterable<R>, AsyncDisposable {
+  /** Who serves where no stage is given. Python: `RequestHandlerClass`. */
+  readonly handler: Handler<R> | undefined
+  /** What the server counts, as it counts: read {@link BaseServer.stats}. */
+  readonly counters: Stats = zeroStats()
+  readonly #guests = new Guests()
+  readonly #stopping = new AbortController()
+  readonly #intake = new AbortController()
+  readonly #closed = deferred<Report>()
+  readonly #deadline = new Deadline()
+  readonly #handOff: HandOff<R>
+  #state: State = { at: 'new' }
+  #loops = 0
+  #doorShut: Promise<void> | undefined
+
+  /**
+   * @param options - none here; those of the subclasses are checked there
+   * @param handler - who serves in `serveForever()` and `handleRequest()` where they are given nobody else
+   */
+  constructor(options: object = {}, handler?: Handler<R>) {
+    if (new.target === BaseServer) known('BaseServer', options, [])
+    if (handler !== undefined) checkHandler(handler)
+    this.handler = handler
+    this.#handOff = new HandOff<R>({
+      pull: () => this.getRequest(this.#intake.signal),
+      arrived: (request) => this.#guests.add(request),
+      refuse: (request) => void refuseRequest(request, 'closing')
+    })
+  }
+
+  /** Where it listens; `undefined` where that cannot be said. Python: `server_address`. */
+  get address(): Address | undefined {
+    return undefined
+  }
+
+  /** Aborts when the server begins to close. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal
+  }
+
+  /** Settles when the server has closed, however that came about. */
+  get closed(): Promise<Report> {
+    return this.#closed.promise
+  }
+
+  /** What has been counted since the server was made, and what is the case now. */
+  stats(): ServerStats {
+    return { ...this.counters, open: this.#guests.size, waiting: this.waiting + this.#handOff.kept }
+  }
+
+  /** The descriptor of the listening socket; `undefined` where there is none to be had. */
+  fileno(): number | undefined {
+    return undefined
+  }
+
+  /**
+   * Bind and begin to take requests in: calls `serverBind` and `serverActivate`. Safe to call twice.
+   *
+   * @returns the server
+   * @throws {@link ListenError} where it cannot listen; the server is closed then
+   * @throws {@link ClosedError} after the close
+   */
+  async listen(): Promise<this> {
+    await this.#ready()
+    return this
+  }
+
+  /** Bind. Python: `server_bind`. */
+  serverBind(): void | Promise<void> {}
+
+  /** Begin to take requests in. Python: `server_activate`. */
+  serverActivate(): void | Promise<void> {}
+
+  /**
+   * The next request; never called while it is still being answered.
+   *
+   * @param signal - aborts when nobody waits for the answer any more
+   * @returns the request, or `undefined` for the end
+   */
+  getRequest(signal: AbortSignal): R | undefined | Promise<R | undefined> {
+    void signal
+    return undefined
+  }
+
+  /**
+   * Whether a request is let in, before anybody sees it. Where this says no, or throws, the request is closed.
+   *
+   * @param request - the request
+   */
+  verifyRequest(request: R): boolean | Promise<boolean> {
+    void request
+    return true
+  }
+
+  /**
+   * Serve one request: every mode calls this for each. Override it to do something around the work.
+   *
+   * @param request - the request
+   * @param work - its work: setup → handle → finish
+   */
+  processRequest(request: R, work: Work): Promise<void> | void {
+    return this.finishRequest(request, work) as Promise<void>
+  }
+
+  /**
+   * Run the handler.
+   *
+   * @param request - the request
+   * @param work - its work
+   */
+  finishRequest(request: R, work: Work): Promise<unknown> {
+    void request
+    return work.run()
+  }
+
+  /**
+   * Release a request that was served or refused.
+   *
+   * @param request - the request
+   * @param outcome - how it went
+   */
+  closeRequest(request: R, outcome: Settlement): Promise<void> | void {
+    return request.close(outcome)
+  }
+
+  /**
+   * Take note of an error that ended no loop; prints it to stderr. The request is still open: an apology can be written.
+   *
+   * @param error - what was thrown
+   * @param request - the request it concerns, where it concerns one
+   */
+  handleError(error: unknown, request?: R): void | Promise<void> {
+    reportError(error, request)
+  }
+
+  /** Called by `handleRequest` when its timeout has passed without a request. */
+  handleTimeout(): void | Promise<void> {}
+
+  /** The requests, one by one; the server is closed when the loop is left. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<R> {
+    return this.requests()
+  }
+
+  /**
+   * The requests, one by one. Whoever gets one closes it.
+   *
+   * @param options - whether leaving the loop closes the server
+   *
+   * @example
+   * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+   * const answers = [exchange(server.address, 'a'), exchange(server.address, 'b')]
+   * for (let i = 0; i < 2; i++) {
+   *   for await (const request of server.requests({ closeOnReturn: false })) {
+   *     await pipe(request, request)
+   *     break
+   *   }
+   * }
+   * assert.deepEqual((await Promise.all(answers)).sort(), ['a', 'b'])
+   * await server.close()
+   */
+  requests(options: RequestsOptions = {}): AsyncIterableIterator<R> {
+    return new Requests<R>(
+      {
+        ready: () => (this.#state.at === 'new' || this.#state.at === 'binding' ? this.#ready() : undefined),
+        handOff: this.#handOff,
+        admit: (request) => this.#admit(request),
+        abandon: () => this.#abandon(),
+        looping: (by) => {
+          this.#loops += by
+        }
+      },
+      options.closeOnReturn ?? true
+    )
+  }
+
+  /**
+   * Serve exactly one request; refused ones don't count.
+   *
+   * @param handler - who serves it; the server's own by default
+   * @param options - how long to wait
+   * @returns how it went, or `undefined` where none came
+   *
+   * @example
+   * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+   * const nobody = await server.handleRequest((request) => pipe(request, request), { timeout: 1 })
+   * assert.equal(nobody, undefined)
+   * await server.close()
+   */
+  async handleRequest(handler: Handler<R> | undefined = this.handler, options: HandleRequestOptions = {}): Promise<Outcome<R> | undefined> {
+    if (handler === undefined) throw new TypeError('Cannot handle a request: neither handleRequest() nor the server was given a handler')
+    checkHandler(handler)
+    const timeout = milliseconds('timeout', options.timeout, Number.POSITIVE_INFINITY)
+    await this.#ready()
+    const owner = {}
+    let late = false
+    const timer =
+      timeout === Number.POSITIVE_INFINITY
+        ? undefined
+        : setTimeout(() => {
+            late = true
+            this.#handOff.release(owner)
+          }, timeout)
+    this.#loops++
+    try {
+      while (!late) {
+        const result = await this.#handOff.next(owner)
+        if (result.done === true) break
+        if (await this.#admit(result.value)) return await serveRequest(result.value, handler)
+      }
+    } finally {
+      clearTimeout(timer)
+      this.#loops--
+    }
+    if (late) await this.handleTimeout()
+    return undefined
+  }
+
+  /**
+   * Serve until the server is closed.
+   *
+   * @param stage - how: `parallel(…)`, `sequential(…)` or a stage of yours; by default {@link BaseServer.stage}
+   * @returns the report of the close
+   *
+   * @example
+   * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }, (request) => pipe(request, request)).listen()
+   * const serving = server.serveForever()
+   * assert.equal(await exchange(server.address, 'ping'), 'ping')
+   * await server.close()
+   * assert.equal((await serving).aborted, 0)
+   */
+  async serveForever(stage: Stage<R, unknown> = this.stage()): Promise<Report> {
+    await this.#ready()
+    for await (const _ of stage(this));
+    await this.#abandon()
+    return this.closed
+  }
+
+  /** The mode of `serveForever()`: one request at a time here; a subclass may say otherwise. */
+  stage(): Stage<R, Outcome<R>> {
+    if (this.handler === undefined) {
+      throw new TypeError('Cannot serve: neither serveForever() nor the server was given a handler')
+    }
+    return sequential(this.handler)
+  }
+
+  /**
+   * Close: nobody new comes in, those who wait are served by the loops that run (refused where none does), those inside
+   * are told by `request.stopping`, and cut off at the deadline. Safe to call at any time, and twice. In a handler don't
+   * await it: the close waits for the handler.
+   *
+   * Python: `shutdown` and `server_close`.
+   *
+   * @param options - the deadline
+   * @returns what became of them
+   */
+  close(options: CloseOptions = {}): Promise<Report> {
+    const deadline = milliseconds('deadline', options.deadline, defaultDeadline)
+    this.#beginClose()
+    if (this.#state.at === 'closing') {
+      if (this.#loops === 0) this.#clearQueue()
+      if (deadline !== Number.POSITIVE_INFINITY) this.#deadline.within(deadline)
+    }
+    return this.closed
+  }
+
+  /** Hold the process while listening: the default. */
+  ref(): this {
+    return this
+  }
+
+  /** Don't hold the process. */
+  unref(): this {
+    return this
+  }
+
+  /** Close, with the default deadline. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Requests that were taken in and that `getRequest` has not handed over. */
+  protected get waiting(): number {
+    return 0
+  }
+
+  /** Take nobody new in. What waits is still handed over by `getRequest`, then `undefined`. */
+  protected serverClose(): void | Promise<void> {}
+
+  /** Refuse what waits. */
+  protected serverDiscard(): void {}
+
+  /** Give everything back: the last request has gone. */
+  protected serverRelease(): void | Promise<void> {}
+
+  #ready(): Promise<void> {
+    const state = this.#state
+    switch (state.at) {
+      case 'new': {
+        const ready = this.#bind()
+        this.#state = advance(state, { at: 'binding', ready })
+        return ready
+      }
+      case 'binding':
+        return state.ready
+      case 'listening':
+        return Promise.resolve()
+      default:
+        return Promise.reject(new ClosedError(`Cannot listen: the server is ${state.at}`))
+    }
+  }
+
+  async #bind(): Promise<void> {
+    // A turn later, so that the state is 'binding' whatever the hooks do.
+    await undefined
+    try {
+      await this.serverBind()
+      await this.serverActivate()
+    } catch (error) {
+      if (this.#state.at === 'binding') {
+        this.#beginClose(true)
+        await this.closed
+      }
+      throw error
+    }
+    if (this.#state.at !== 'binding') throw new ClosedError('Cannot listen: the server was closed meanwhile')
+    this.#state = advance(this.#state, { at: 'listening' })
+  }
+
+  #admit(request: R): boolean | Promise<boolean> {
+    return admit(request, (guest) => this.verifyRequest(guest))
+  }
+
+  /** Nobody takes requests any more: those who wait are refused, those inside may finish. */
+  async #abandon(): Promise<void> {
+    this.#beginClose()
+    if (this.#state.at !== 'closing') return
+    this.#clearQueue()
+    await this.#doorShut
+  }
+
+  #beginClose(bindFailed = false): void {
+    const from = this.#state
+    if (from.at === 'closing' || from.at === 'closed') return
+    this.#state = advance(from, { at: 'closing' })
+    this.#stopping.abort()
+    const bound = from.at === 'binding' && !bindFailed ? from.ready : Promise.resolve()
+    this.#doorShut = this.#shutDoor(bound)
+    void stop(
+      {
+        guests: this.#guests,
+        counters: this.counters,
+        queueEmpty: this.#handOff.whenEnded,
+        shutDoor: () => this.#doorShut as Promise<void>,
+        clearQueue: () => this.#clearQueue(),
+        release: () => this.#quietly(() => this.serverRelease())
+      },
+      this.#deadline
+    ).then((report) => {
+      this.#state = advance(this.#state, { at: 'closed', report })
+      this.#closed.resolve(report)
+    })
+  }
+
+  async #shutDoor(bound: Promise<void>): Promise<void> {
+    await bound.catch(() => {})
+    await this.#quietly(() => this.serverClose())
+    this.#intake.abort()
+    // A request that is just being handed over arrives within this turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    // Where nothing waits there is nothing to hand over, whether or not getRequest answers.
+    if (this.waiting === 0) this.#clearQueue()
+  }
+
+  #clearQueue(): void {
+    this.serverDiscard()
+    this.#handOff.end()
+  }
+
+  /** A hook that throws while the server closes is noted; the close goes on. */
+  async #quietly(hook: () => void | Promise<void>): Promise<void> {
+    try {
+      await hook()
+    } catch (error) {
+      await this.handleError(error)
+    }
+  }
+}

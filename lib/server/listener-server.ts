@@ -1,0 +1,73 @@
+import type { Address } from '../address.ts'
+import { NotListeningError } from '../errors.ts'
+import type { Request } from '../request.ts'
+import type { Listener } from '../transport.ts'
+import { BaseServer } from './base.ts'
+
+/** A server whose requests come from a listener: what the socket servers share. */
+export abstract class ListenerServer<R extends Request, A extends Address> extends BaseServer<R> {
+  #listener: Listener<R> | undefined
+  #held = true
+
+  /** Make the listener; called by `serverBind`. */
+  protected abstract createListener(): Listener<R>
+
+  /** Where it listens. Throws a {@link NotListeningError} before `listen()`. */
+  override get address(): A {
+    const address = this.#listener?.address
+    if (address === undefined) throw new NotListeningError('Cannot tell the address: the server does not listen yet')
+    return address as A
+  }
+
+  /** The descriptor of the listening socket; `undefined` where there is none to be had. */
+  override fileno(): number | undefined {
+    return this.#listener?.fileno()
+  }
+
+  /** Make the socket. */
+  override serverBind(): void | Promise<void> {
+    this.#listener = this.createListener()
+    if (!this.#held) this.#listener.unref()
+  }
+
+  /** Bind it and listen. */
+  override async serverActivate(): Promise<void> {
+    await this.#listener?.listen()
+  }
+
+  /** The next connection or datagram. */
+  override getRequest(signal: AbortSignal): R | undefined | Promise<R | undefined> {
+    void signal
+    return this.#listener?.accept()
+  }
+
+  /** Hold the process while listening: the default. */
+  override ref(): this {
+    this.#held = true
+    this.#listener?.ref()
+    return this
+  }
+
+  /** Don't hold the process. */
+  override unref(): this {
+    this.#held = false
+    this.#listener?.unref()
+    return this
+  }
+
+  protected override get waiting(): number {
+    return this.#listener?.waiting ?? 0
+  }
+
+  protected override serverClose(): void | Promise<void> {
+    return this.#listener?.close()
+  }
+
+  protected override serverDiscard(): void {
+    this.#listener?.discard()
+  }
+
+  protected override serverRelease(): void | Promise<void> {
+    return this.#listener?.release()
+  }
+}

@@ -1,0 +1,75 @@
+import type { Report, StillOpen } from '../close.ts'
+import { deferred } from '../iterator/deferred.ts'
+import type { Stats } from '../stats.ts'
+import type { Guests } from './guests.ts'
+
+/** What is stopped, and in which order: the steps of {@link stop} call these. */
+export interface Stoppable {
+  /** Those inside. */
+  readonly guests: Guests
+  /** What is counted. */
+  readonly counters: Stats
+  /** Nobody new comes in; the readers of what waits go on. */
+  shutDoor(): Promise<void>
+  /** Those who wait are refused, and the readers see the end. */
+  clearQueue(): void
+  /** Settles when nobody waits any more. */
+  readonly queueEmpty: Promise<void>
+  /** Everything is given back. */
+  release(): Promise<void>
+}
+
+/** A deadline that can be moved nearer while it runs. */
+export class Deadline {
+  readonly #reached = deferred<number>()
+  #at = Number.POSITIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+
+  /** Settles with its milliseconds when it is reached; never, where it is not. */
+  get reached(): Promise<number> {
+    return this.#reached.promise
+  }
+
+  /** Move it nearer; a later one is ignored. */
+  within(milliseconds: number): void {
+    const at = performance.now() + milliseconds
+    if (at >= this.#at) return
+    this.#at = at
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#reached.resolve(milliseconds), milliseconds)
+  }
+
+  /** It is not needed any more. */
+  cancel(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+/**
+ * Stop a server: the door, the queue, those inside, the lights.
+ *
+ * @param server - what is stopped
+ * @param deadline - when those inside are cut off
+ */
+export async function stop(server: Stoppable, deadline: Deadline): Promise<Report> {
+  const { guests, counters } = server
+  const before = { left: guests.left, refused: counters.refused + counters.dropped }
+  let stillOpen: StillOpen[] = []
+  await server.shutDoor()
+  const settled = server.queueEmpty.then(() => guests.empty())
+  const cutAfter = await Promise.race([settled, deadline.reached])
+  if (cutAfter !== undefined) {
+    server.clearQueue()
+    stillOpen = guests.cut(cutAfter)
+    // A destroyed socket gives its descriptor back at the end of this turn.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  deadline.cancel()
+  await server.release()
+  return {
+    finished: Math.max(0, guests.left - before.left - stillOpen.length),
+    aborted: stillOpen.length,
+    refused: counters.refused + counters.dropped - before.refused,
+    stillOpen
+  }
+}
