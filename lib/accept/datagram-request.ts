@@ -9,7 +9,7 @@ import { MessageRequest } from './message-request.ts'
  *
  * @example
  * const server = await new UDPServer({ host: '127.0.0.1', port: 0 }).listen()
- * const answer = exchange(server.address, 'ping')
+ * const answer = exchangeDatagram(server.address, 'ping')
  * for await (const request of server) {
  *   await request.wfile.write(request.packet)
  *   await request.close()

@@ -80,6 +80,7 @@ export class SocketFlow implements Upstream, Outlet {
   #outputEnded = false
   #inputEnded = false
   #lingering: NodeJS.Timeout | undefined
+  #told: ((error?: Error | null) => void) | undefined
   /** Bytes received. */
   bytesIn = 0
   /** Bytes handed over to be sent. */
@@ -191,23 +192,31 @@ export class SocketFlow implements Upstream, Outlet {
     this.bytesOut += bytes
     this.#stats.bytesOut += bytes
     this.waits()
+    this.#told = sent
     const last = chunks.length - 1
-    if (last === 0) socket.write(chunks[0] as Uint8Array, sent)
-    else if (bytes <= joinUpTo) socket.write(Buffer.concat(chunks, bytes), sent)
+    if (last === 0) socket.write(chunks[0] as Uint8Array, this.#sent)
+    else if (bytes <= joinUpTo) socket.write(Buffer.concat(chunks, bytes), this.#sent)
     else {
       socket.cork()
       for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
-      socket.write(chunks[last] as Uint8Array, sent)
+      socket.write(chunks[last] as Uint8Array, this.#sent)
       socket.uncork()
     }
   }
 
   finish(finished: (error?: Error | null) => void): void {
     this.#socket.end((error?: Error | null) => {
+      if (error != null) this.failed(error)
       this.#outputEnded = true
       if (this.#discarding) this.#linger()
       finished(error)
     })
+  }
+
+  // One for all sends. The host hears of an error first: what the writer's callers get is the abort it makes of it.
+  readonly #sent = (error?: Error | null): void => {
+    if (error != null) this.failed(error)
+    this.#told?.(error)
   }
 
   overflow(error: LimitExceededError): void {

@@ -15,7 +15,7 @@ import { BaseRequestHandler } from './base.ts'
  * }
  * const server = await new UDPServer({ host: '127.0.0.1' }, Length).listen()
  * const serving = server.serveForever()
- * assert.equal(await exchange(server.address, 'four'), '4 bytes')
+ * assert.equal(await exchangeDatagram(server.address, 'four'), '4 bytes')
  * await server.close()
  * await serving
  */

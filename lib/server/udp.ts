@@ -26,7 +26,7 @@ const names = ['host', 'port', 'ipv6Only', 'reusePort', 'maxPending', 'maxPacket
  * @example
  * const server = await new UDPServer({ host: '127.0.0.1', port: 0 }).listen()
  * const serving = pipe(server, parallel((request: Request) => pipe(request, request)), drain)
- * assert.equal(await exchange(server.address, 'echo'), 'echo')
+ * assert.equal(await exchangeDatagram(server.address, 'echo'), 'echo')
  * await server.close()
  * await serving
  */

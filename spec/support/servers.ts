@@ -1,0 +1,37 @@
+import { onTestFinished } from 'vitest'
+import { type BaseServer, type Request, TCPServer, type TCPServerOptions, UDPServer, UnixStreamServer } from '../../lib/index.ts'
+import { temporaryPath } from './peers.ts'
+
+/** What a test server was told by `handleError`, in order. */
+export interface Noted {
+  readonly errors: unknown[]
+}
+
+function noting<S extends BaseServer<never>>(server: S): S & Noted {
+  const errors: unknown[] = []
+  server.handleError = (error) => void errors.push(error)
+  onTestFinished(async () => {
+    await server.close({ deadline: 0 })
+  })
+  return Object.assign(server, { errors })
+}
+
+/** A TCP server on a free port of loopback, closed after the test, silent. */
+export function tcp(options: TCPServerOptions = {}): Promise<TCPServer & Noted> {
+  return noting(new TCPServer(options)).listen()
+}
+
+/** A Unix stream server on a fresh path, closed after the test, silent. */
+export function unix(): Promise<UnixStreamServer & Noted> {
+  return noting(new UnixStreamServer({ path: temporaryPath() })).listen()
+}
+
+/** A UDP server on a free port of loopback, closed after the test, silent. */
+export function udp(options: ConstructorParameters<typeof UDPServer>[0] = {}): Promise<UDPServer & Noted> {
+  return noting(new UDPServer(options)).listen()
+}
+
+/** Resolves when the request has gone. */
+export function gone(request: Request): Promise<void> {
+  return new Promise((resolve) => request.whenClosed(() => resolve()))
+}
