@@ -1,0 +1,28 @@
+import { TCPServer, UDPServer, UnixStreamServer } from '../../lib/index.ts'
+
+/** A TCP server that keeps the errors it is told of. */
+export class QuietTCPServer extends TCPServer {
+  readonly errors: unknown[] = []
+
+  override handleError(error: unknown): void {
+    this.errors.push(error)
+  }
+}
+
+/** A UDP server that keeps the errors it is told of. */
+export class QuietUDPServer extends UDPServer {
+  readonly errors: unknown[] = []
+
+  override handleError(error: unknown): void {
+    this.errors.push(error)
+  }
+}
+
+/** A Unix stream server that keeps the errors it is told of. */
+export class QuietUnixStreamServer extends UnixStreamServer {
+  readonly errors: unknown[] = []
+
+  override handleError(error: unknown): void {
+    this.errors.push(error)
+  }
+}

@@ -1,0 +1,2 @@
+export * from '../../lib/index.ts'
+export { TCPServer, UDPServer, UnixStreamServer } from './readme-servers.ts'
