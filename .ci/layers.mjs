@@ -5,7 +5,6 @@
 
 /** Top to bottom; folders in one row do not know each other. Files right in lib/ lie below them all. */
 const layers = [
-  ['cli'],
   ['sources', 'metrics', 'testing'],
   ['server'],
   ['flow'],
@@ -40,17 +39,31 @@ const folderRules = layers.flatMap((row, depth) =>
 )
 
 const sockets = ['net', 'tls', 'dgram']
-const places = `^lib/(${layers.flat().join('|')})/`
+const places = `^lib/(cli|${layers.flat().join('|')})/`
 const vague = '^lib/.+/(util|utils|helper|helpers|common|constants|index)[.]ts$'
 
 const forbidden = [
   ...folderRules,
   {
     name: 'layer-vocabulary',
-    comment: 'Files right in lib/ lie below every folder; only lib/index.ts is above them all.',
+    comment: 'Files right in lib/ lie below every folder; only lib/index.ts is above them all, and lib/cli/, its user.',
     severity: 'error',
     from: { path: vocabulary },
     to: { path: '^(lib/[^/]+/|lib/index[.]ts$|spec/|bench/)' }
+  },
+  {
+    name: 'cli-is-a-user',
+    comment: 'The command uses what users have: the public face, and its own files.',
+    severity: 'error',
+    from: { path: inside('cli') },
+    to: { path: '^(lib|spec|bench)/', pathNot: [inside('cli'), '^lib/index[.]ts$'] }
+  },
+  {
+    name: 'nothing-under-the-cli',
+    comment: 'Nothing in the library knows its command.',
+    severity: 'error',
+    from: { path: '^lib/', pathNot: inside('cli') },
+    to: { path: inside('cli') }
   },
   {
     name: 'own-files-by-path',

@@ -32,7 +32,8 @@ const longestTimer = 2 ** 31 - 1
 /** A time in milliseconds; `Infinity` and, where the option was left out, the fallback are allowed. */
 export function milliseconds(name: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback
-  if (typeof value !== 'number') throw new TypeError(`Option ${name} must be a number of milliseconds: got ${show(value)}`)
+  if (typeof value !== 'number')
+    throw new TypeError(`Option ${name} must be a number of milliseconds: got ${show(value)}`)
   if (value === Number.POSITIVE_INFINITY) return value
   if (!(value >= 0 && value <= longestTimer)) {
     throw new RangeError(`Option ${name} must be from 0 to ${longestTimer} milliseconds, or Infinity: got ${value}`)

@@ -36,8 +36,8 @@ export {
   UnexpectedEOFError
 } from './errors.ts'
 export type {
-  AcceptedEvent,
   AcceptErrorEvent,
+  AcceptedEvent,
   DroppedEvent,
   EndEvent,
   RefusedEvent,
@@ -66,4 +66,4 @@ export { UnixStreamServer, type UnixStreamServerOptions } from './server/unix.ts
 export type { Stage } from './stage.ts'
 export type { Stats } from './stats.ts'
 export type { Listener } from './transport.ts'
-export type { Writable, WFile } from './wfile.ts'
+export type { WFile, Writable } from './wfile.ts'

@@ -5,7 +5,7 @@ import type { CloseOptions, Report } from './close.ts'
 import type { Settlement } from './outcome.ts'
 import type { RFile } from './rfile.ts'
 import type { Stats } from './stats.ts'
-import type { Writable, WFile } from './wfile.ts'
+import type { WFile, Writable } from './wfile.ts'
 
 /**
  * What travels: an accepted connection, a datagram, a row, a message. Whoever has it last closes it.

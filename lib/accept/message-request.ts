@@ -6,7 +6,7 @@ import { type AbortedError, ClosedError } from '../errors.ts'
 import type { Settlement } from '../outcome.ts'
 import type { RequestServer } from '../request.ts'
 import type { RFile } from '../rfile.ts'
-import type { Writable, WFile } from '../wfile.ts'
+import type { WFile, Writable } from '../wfile.ts'
 import { RequestBase } from './request-base.ts'
 
 /** What a {@link MessageRequest} is made of. */
@@ -57,10 +57,12 @@ export class MessageRequest extends RequestBase {
     this.#release = release
   }
 
+  /** The input. */
   override get rfile(): RFile {
     return this.#input
   }
 
+  /** The output. */
   override get wfile(): WFile {
     if (this.#writer === undefined) {
       this.#writer = new MessageWriter()
@@ -69,10 +71,12 @@ export class MessageRequest extends RequestBase {
     return this.#writer
   }
 
+  /** Bytes that came in so far. */
   override get bytesIn(): number {
     return this.packet.length
   }
 
+  /** Bytes handed over to leave so far. */
   override get bytesOut(): number {
     return this.#bytesOut
   }
@@ -89,6 +93,7 @@ export class MessageRequest extends RequestBase {
     return this.#reader
   }
 
+  /** Send what is left and release what the request holds. */
   protected override async finish(outcome: Settlement): Promise<void> {
     if (this.isGone) return
     this.#giveUp(new ClosedError('Cannot use the request: it was closed'))
@@ -107,12 +112,14 @@ export class MessageRequest extends RequestBase {
     }
   }
 
+  /** Let go at once. */
   protected override cut(error: AbortedError): void {
     if (this.isClosing) return
     this.#giveUp(error)
     this.#leave({ status: 'aborted', reason: error }).catch((thrown: unknown) => this.server.handleError(thrown, this))
   }
 
+  /** Call back when no iteration of the source is under way. */
   protected override whenReadEnds(callback: () => void): void {
     this.#input.whenIdle(callback)
   }

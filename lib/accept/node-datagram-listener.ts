@@ -133,7 +133,9 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   #received(packet: Buffer, from: RemoteInfo): void {
     const clientAddress: Address = { family: from.family, host: from.address, port: from.port }
     if (packet.length > this.#options.maxPacketSize) this.#drop(clientAddress, packet.length, 'size')
-    else if (this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))) {
+    else if (
+      this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))
+    ) {
       this.#stats.accepted++
       this.#stats.bytesIn += packet.length
       if (accepted.hasSubscribers) accepted.publish({ clientAddress })

@@ -6,7 +6,7 @@ import { LazySignal } from '../iterator/lazy-signal.ts'
 import { type Settlement, toError } from '../outcome.ts'
 import type { Request, RequestServer } from '../request.ts'
 import type { RFile } from '../rfile.ts'
-import type { Writable, WFile } from '../wfile.ts'
+import type { WFile, Writable } from '../wfile.ts'
 
 /** What every request is, whatever it came by. */
 export abstract class RequestBase implements Request {
@@ -136,7 +136,9 @@ export abstract class RequestBase implements Request {
 
   /** Abort for a cause. */
   protected abortFor(cause: AbortCause, why: string, origin?: unknown): void {
-    this.abortWith(new AbortedError(`The request from ${formatAddress(this.clientAddress)} was aborted: ${why}`, cause, origin))
+    this.abortWith(
+      new AbortedError(`The request from ${formatAddress(this.clientAddress)} was aborted: ${why}`, cause, origin)
+    )
   }
 
   /** Abort, once. */

@@ -44,7 +44,12 @@ export class StreamRequest extends RequestBase {
     this.#flow = new SocketFlow(
       socket,
       {
-        peerGone: (error) => this.abortFor('peer-gone', `the peer is gone (${(error as NodeJS.ErrnoException).code ?? error.message})`, error),
+        peerGone: (error) =>
+          this.abortFor(
+            'peer-gone',
+            `the peer is gone (${(error as NodeJS.ErrnoException).code ?? error.message})`,
+            error
+          ),
         timedOut: () => this.abortFor('timeout', `nothing came or left for ${this.#timeout} ms`),
         overflowed: (error: LimitExceededError) => this.abort(error),
         socketClosed: () => this.leave()
@@ -53,18 +58,22 @@ export class StreamRequest extends RequestBase {
     )
   }
 
+  /** The input. */
   override get rfile(): RFile {
     return this.#flow.reader
   }
 
+  /** The output. */
   override get wfile(): WFile {
     return this.#flow.writer
   }
 
+  /** Bytes that came in so far. */
   override get bytesIn(): number {
     return this.#flow.bytesIn
   }
 
+  /** Bytes handed over to leave so far. */
   override get bytesOut(): number {
     return this.#flow.bytesOut
   }
@@ -88,7 +97,9 @@ export class StreamRequest extends RequestBase {
   detach(): Socket {
     if (this.isGone || this.isClosing) throw new ClosedError('Cannot detach the socket: the request was closed')
     if (!this.#flow.untouched) {
-      throw new BusyError('Cannot detach the socket: the request was read or written already; toNodeStream() still works')
+      throw new BusyError(
+        'Cannot detach the socket: the request was read or written already; toNodeStream() still works'
+      )
     }
     const socket = this.#flow.release(new ClosedError('Cannot use the request: its socket was detached'))
     this.leave()
@@ -105,15 +116,18 @@ export class StreamRequest extends RequestBase {
     return webStreams(this)
   }
 
+  /** Send what is left and release what the request holds. */
   protected override finish(): Promise<void> {
     return this.isGone && this.#flow.untouched ? Promise.resolve() : this.#flow.shut()
   }
 
+  /** Let go at once. */
   protected override cut(error: AbortedError): void {
     if (error.cause === 'peer-gone') this.#flow.fail(error)
     else this.#flow.destroy(error)
   }
 
+  /** Call back when no iteration of the source is under way. */
   protected override whenReadEnds(callback: () => void): void {
     this.#flow.reader.whenIdle(callback)
   }

@@ -86,7 +86,9 @@ export class ByteQueue {
   /** Take all, as a list: nothing is copied. */
   takeList(): Uint8ArrayList {
     const list =
-      this.#chunks.length - this.#head === 1 ? new Uint8ArrayList(this.take(this.#length)) : new Uint8ArrayList(...this.#rest())
+      this.#chunks.length - this.#head === 1
+        ? new Uint8ArrayList(this.take(this.#length))
+        : new Uint8ArrayList(...this.#rest())
     this.clear()
     return list
   }
@@ -117,7 +119,11 @@ export class ByteQueue {
   skip(n: number): void {
     this.#length -= n
     let end = this.#offset + n
-    for (let chunk = this.#chunks[this.#head]; chunk !== undefined && end >= chunk.length; chunk = this.#chunks[this.#head]) {
+    for (
+      let chunk = this.#chunks[this.#head];
+      chunk !== undefined && end >= chunk.length;
+      chunk = this.#chunks[this.#head]
+    ) {
       end -= chunk.length
       this.#dropHead()
     }

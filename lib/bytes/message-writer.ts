@@ -1,6 +1,6 @@
 import { ClosedError, LimitExceededError } from '../errors.ts'
 import { rejection } from '../iterator/deferred.ts'
-import type { Writable, WFile } from '../wfile.ts'
+import type { WFile, Writable } from '../wfile.ts'
 import { defaultMaxWriteQueue } from './stream-writer.ts'
 import { appendBuffers, joined } from './to-buffer.ts'
 
@@ -27,7 +27,9 @@ export class MessageWriter implements WFile {
       this.#written = true
       if (this.#length <= defaultMaxWriteQueue) return Promise.resolve()
       this.#chunks.length = 0
-      this.close(new LimitExceededError(`Cannot write: the reply is over ${defaultMaxWriteQueue} bytes`, defaultMaxWriteQueue))
+      this.close(
+        new LimitExceededError(`Cannot write: the reply is over ${defaultMaxWriteQueue} bytes`, defaultMaxWriteQueue)
+      )
     }
     return rejection(this.#closed)
   }

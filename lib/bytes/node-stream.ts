@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import { toError } from '../outcome.ts'
 import type { Request } from '../request.ts'
 
 /**
@@ -11,7 +12,7 @@ export function nodeStream(request: Request): Duplex {
     read() {
       request.rfile.read().then(
         (bytes) => stream.push(bytes ?? null),
-        (error: Error) => stream.destroy(error)
+        (error: unknown) => stream.destroy(toError(error))
       )
     },
     write(bytes: Uint8Array, _encoding, done) {
@@ -24,7 +25,7 @@ export function nodeStream(request: Request): Duplex {
       if (error !== null) request.abort(error)
       request.close().then(
         () => done(error),
-        (closing: Error) => done(error ?? closing)
+        (closing: unknown) => done(error ?? toError(closing))
       )
     }
   })

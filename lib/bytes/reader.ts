@@ -34,9 +34,9 @@ const newline = 10
 const carriageReturn = 13
 const none = Buffer.alloc(0)
 
-export const defaultLineLimit = 65_536
-export const defaultReadAllLimit = 16 * 1024 * 1024
-export const defaultReadHighWaterMark = 65_536
+const defaultLineLimit = 65_536
+const defaultReadAllLimit = 16 * 1024 * 1024
+const defaultReadHighWaterMark = 65_536
 
 /** The rfile of every request: see {@link RFile}. One read at a time; the bytes come by `push`, `end` and `fail`. */
 export class ByteReader implements RFile {
@@ -128,7 +128,9 @@ export class ByteReader implements RFile {
   }
 
   readExactly(n: number): Promise<Buffer | undefined> {
-    return this.#start(kinds.exactly, integer('n', n, -1, { min: 0, max: Number.MAX_SAFE_INTEGER })) as Promise<Buffer | undefined>
+    return this.#start(kinds.exactly, integer('n', n, -1, { min: 0, max: Number.MAX_SAFE_INTEGER })) as Promise<
+      Buffer | undefined
+    >
   }
 
   readLine(options?: LineOptions): Promise<Buffer | undefined> {
@@ -315,12 +317,18 @@ export class ByteReader implements RFile {
     const at = this.#queue.indexOfAll(delimiter, this.#searchedUntil)
     if (at !== -1 && at + delimiter.length <= limit) return this.#take(at + delimiter.length)
     if (at !== -1 || length >= limit) {
-      throw new LimitExceededError(`Cannot read to the delimiter: it does not come within the limit of ${limit} bytes`, limit)
+      throw new LimitExceededError(
+        `Cannot read to the delimiter: it does not come within the limit of ${limit} bytes`,
+        limit
+      )
     }
     this.#searchedUntil = Math.max(0, length - delimiter.length + 1)
     if (!this.#atEnd()) return notYet
     if (length === 0) return undefined
-    throw new UnexpectedEOFError(`Cannot read to the delimiter: the input ended after ${length} bytes`, this.#take(length))
+    throw new UnexpectedEOFError(
+      `Cannot read to the delimiter: the input ended after ${length} bytes`,
+      this.#take(length)
+    )
   }
 
   #take(n: number): Buffer {

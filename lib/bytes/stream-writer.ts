@@ -1,6 +1,6 @@
 import { ClosedError, LimitExceededError } from '../errors.ts'
 import { type Deferred, deferred, rejection } from '../iterator/deferred.ts'
-import type { Writable, WFile } from '../wfile.ts'
+import type { WFile, Writable } from '../wfile.ts'
 import { flushThisTurn } from './flush-turn.ts'
 import { appendBuffers } from './to-buffer.ts'
 
@@ -14,7 +14,7 @@ export interface Outlet {
   overflow(error: LimitExceededError): void
 }
 
-export const defaultWriteHighWaterMark = 65_536
+const defaultWriteHighWaterMark = 65_536
 export const defaultMaxWriteQueue = 16 * 1024 * 1024
 
 // What a turn has gathered leaves at once where it is this much: waiting longer saves no system call.

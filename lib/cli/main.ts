@@ -32,7 +32,9 @@ async function serve({ host, port, limit }: CommandArguments): Promise<void> {
 /** What became of those who were inside at the end: nothing to say where nobody was. */
 function fate({ finished, aborted, refused, stillOpen }: Report): string {
   if (finished + aborted + refused === 0) return ''
-  const cut = stillOpen.map(({ clientAddress, age }) => `  cut off: ${formatAddress(clientAddress)}, ${Math.round(age / 1_000)} s old\n`)
+  const cut = stillOpen.map(
+    ({ clientAddress, age }) => `  cut off: ${formatAddress(clientAddress)}, ${Math.round(age / 1_000)} s old\n`
+  )
   return `At the end: ${finished} finished, ${aborted} cut off, ${refused} refused\n${cut.join('')}`
 }
 

@@ -8,11 +8,16 @@ import type { BaseServer, Report } from '../index.ts'
  * @param deadline - milliseconds to finish
  * @returns the reports, when all are closed
  */
-export function closeOnSignal(servers: readonly Pick<BaseServer, 'close' | 'closed'>[], deadline: number): Promise<Report[]> {
+export function closeOnSignal(
+  servers: readonly Pick<BaseServer, 'close' | 'closed'>[],
+  deadline: number
+): Promise<Report[]> {
   let asked = 0
   const stop = (signal: NodeJS.Signals): void => {
     const patience = asked++ === 0 ? deadline : 0
-    process.stderr.write(`\n${signal}: ${patience > 0 ? `finishing within ${patience / 1_000} s; again to stop at once` : 'stopping at once'}\n`)
+    process.stderr.write(
+      `\n${signal}: ${patience > 0 ? `finishing within ${patience / 1_000} s; again to stop at once` : 'stopping at once'}\n`
+    )
     for (const server of servers) void server.close({ deadline: patience })
   }
   process.on('SIGINT', stop)

@@ -1,5 +1,5 @@
-import { AbortedError } from '../errors.ts'
 import { formatAddress } from '../address.ts'
+import { AbortedError } from '../errors.ts'
 import { refused } from '../events.ts'
 import type { Request } from '../request.ts'
 import { note } from './run.ts'

@@ -26,7 +26,9 @@ function isHandlerClass<R extends Request>(handler: Handler<R>): handler is Hand
  */
 export function checkHandler(handler: unknown): void {
   if (typeof handler !== 'function') {
-    throw new TypeError(`A handler must be a function or a class that extends BaseRequestHandler: got ${String(handler)}`)
+    throw new TypeError(
+      `A handler must be a function or a class that extends BaseRequestHandler: got ${String(handler)}`
+    )
   }
   if (!isHandlerClass(handler as Handler) && /^class\b/.test(Function.prototype.toString.call(handler))) {
     throw new TypeError(`A handler class must extend BaseRequestHandler: ${handler.name || 'the class'} does not`)
@@ -50,7 +52,9 @@ class HandlerWork<R extends Request> implements Work {
     this.#begun = true
     try {
       const handler = this.#handler
-      const value = isHandlerClass(handler) ? await this.#live(new handler(this.#request)) : await handler(this.#request)
+      const value = isHandlerClass(handler)
+        ? await this.#live(new handler(this.#request))
+        : await handler(this.#request)
       this.settlement = { status: 'fulfilled', value }
       return value
     } catch (thrown) {

@@ -38,6 +38,7 @@ export class StreamRequestHandler extends BaseRequestHandler implements StreamSe
     throw new TypeError('Cannot get the connection: this request is not one; use rfile and wfile')
   }
 
+  /** @internal */
   override configure(): void {
     if (!(this.request instanceof StreamRequest)) return
     const { timeout, noDelay, readHighWaterMark, writeHighWaterMark, maxWriteQueue } = this

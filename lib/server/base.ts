@@ -250,8 +250,12 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * assert.equal(nobody, undefined)
    * await server.close()
    */
-  async handleRequest(handler: Handler<R> | undefined = this.handler, options: HandleRequestOptions = {}): Promise<Outcome<R> | undefined> {
-    if (handler === undefined) throw new TypeError('Cannot handle a request: neither handleRequest() nor the server was given a handler')
+  async handleRequest(
+    handler: Handler<R> | undefined = this.handler,
+    options: HandleRequestOptions = {}
+  ): Promise<Outcome<R> | undefined> {
+    if (handler === undefined)
+      throw new TypeError('Cannot handle a request: neither handleRequest() nor the server was given a handler')
     checkHandler(handler)
     const timeout = milliseconds('timeout', options.timeout, Number.POSITIVE_INFINITY)
     await this.#ready()

@@ -1,6 +1,6 @@
+import { formatAddress } from '../address.ts'
 import type { StillOpen } from '../close.ts'
 import { AbortedError } from '../errors.ts'
-import { formatAddress } from '../address.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
 import type { Request } from '../request.ts'
 

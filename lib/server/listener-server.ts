@@ -55,18 +55,22 @@ export abstract class ListenerServer<R extends Request, A extends Address> exten
     return this
   }
 
+  /** Connections or datagrams that were taken in and that nobody has accepted. */
   protected override get waiting(): number {
     return this.#listener?.waiting ?? 0
   }
 
+  /** Take nobody new in. */
   protected override serverClose(): void | Promise<void> {
     return this.#listener?.close()
   }
 
+  /** Refuse what waits. */
   protected override serverDiscard(): void {
     this.#listener?.discard()
   }
 
+  /** Give the socket back. */
   protected override serverRelease(): void | Promise<void> {
     return this.#listener?.release()
   }

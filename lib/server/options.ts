@@ -35,7 +35,12 @@ export function backlogOption({ backlog }: StreamServerOptions): number {
   return integer('backlog', backlog, 511, { min: 1, max: maxBacklog })
 }
 
-export function hostOptions(options: HostOptions): { host: string; port: number; ipv6Only: boolean; reusePort: boolean } {
+export function hostOptions(options: HostOptions): {
+  host: string
+  port: number
+  ipv6Only: boolean
+  reusePort: boolean
+} {
   const reusePort = flag('reusePort', options.reusePort, false)
   if (reusePort && !nodeHasReusePort()) {
     throw new TypeError(`Option reusePort needs Node 22.12 or later: this is ${process.version}`)
@@ -59,4 +64,3 @@ function nodeHasReusePort(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 }
-

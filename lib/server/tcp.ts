@@ -62,6 +62,7 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
     this.#make = () => new NodeStreamListener(listener, this, this.counters)
   }
 
+  /** Make the listener. */
   protected override createListener(): Listener<StreamRequest> {
     return this.#make()
   }

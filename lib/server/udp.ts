@@ -48,6 +48,7 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> 
     this.#make = () => new NodeDatagramListener(listener, this, this.counters)
   }
 
+  /** Make the listener. */
   protected override createListener(): Listener<DatagramRequest> {
     return this.#make()
   }

@@ -49,6 +49,7 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress>
     this.#make = () => new NodeStreamListener(listener, this, this.counters)
   }
 
+  /** Make the listener. */
   protected override createListener(): Listener<StreamRequest> {
     return this.#make()
   }

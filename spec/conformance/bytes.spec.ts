@@ -10,8 +10,8 @@ import {
   parallel,
   pipe,
   type Request,
-  StreamRequestHandler,
   type StreamRequest,
+  StreamRequestHandler,
   through
 } from '../../lib/index.ts'
 import { dial, exchange, received } from '../support/peers.ts'
@@ -23,10 +23,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Accept one connection: its two ends. */
 async function connected(server: Awaited<ReturnType<typeof tcp>>): Promise<{ client: Socket; request: StreamRequest }> {
-  const [client, result] = await Promise.all([
-    dial(server.address),
-    server.requests({ closeOnReturn: false }).next()
-  ])
+  const [client, result] = await Promise.all([dial(server.address), server.requests({ closeOnReturn: false }).next()])
   return { client, request: result.value as StreamRequest }
 }
 

@@ -6,9 +6,9 @@ import {
   pipe,
   type Request,
   type Settlement,
-  sequential,
-  StreamRequestHandler,
   type StreamRequest,
+  StreamRequestHandler,
+  sequential,
   TCPServer,
   verify
 } from '../../lib/index.ts'

@@ -5,22 +5,24 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   ClosedError,
   DatagramRequestHandler,
-  drain,
   type DroppedEvent,
-  MessageRequest,
+  drain,
+  type MessageRequest,
   type Outcome,
   parallel,
   pipe,
   type Request,
-  sequential,
-  StreamRequestHandler
+  StreamRequestHandler,
+  sequential
 } from '../../lib/index.ts'
 import { exchange, exchangeDatagram } from '../support/peers.ts'
 import { tcp, udp } from '../support/servers.ts'
 
 function client(): Socket {
   const socket = createSocket('udp4')
-  onTestFinished(() => socket.close())
+  onTestFinished(() => {
+    socket.close()
+  })
   return socket
 }
 
@@ -220,6 +222,7 @@ describe('one handler', () => {
     ]
     client().send('x', datagram.address.port, '127.0.0.1')
     await exchange(stream.address, 'x')
-    for (const outcome of outcomes) expect(await outcome).toMatchObject({ status: 'rejected', reason: { name: 'TypeError' } })
+    for (const outcome of outcomes)
+      expect(await outcome).toMatchObject({ status: 'rejected', reason: { name: 'TypeError' } })
   })
 })

@@ -6,37 +6,43 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { BaseServer, InternetAddress } from '../../lib/index.ts'
 import * as face from '../../lib/index.ts'
 import { type Example, markdownExamples, sourceExamples, sources } from '../support/examples.ts'
-import { exchange, exchangeDatagram } from '../support/peers.ts'
 import * as peers from '../support/peers.ts'
-import { started } from '../support/readme-servers.ts'
+import { exchange, exchangeDatagram } from '../support/peers.ts'
+import { started, TCPServer, UDPServer, UnixStreamServer } from '../support/readme-servers.ts'
 
 const folder = '.build/examples'
+const typeNames = ['Request', 'Stage', 'RefusedEvent']
+const replaced = { TCPServer, UDPServer, UnixStreamServer }
 const documented = [...sources('lib').flatMap(sourceExamples), ...markdownExamples('README.md')]
 
 function fileOf(where: string): string {
   return `${basename(where).replace(/[^\w]+/g, '-')}.ts`
 }
 
-/** The example as a module: what it does not import itself, and what it only names as a type, is imported for it. */
-function moduleOf({ code }: Example): string {
-  const [own, body] = [code.match(/^import .*$/gm) ?? [], code.replace(/^import .*$/gm, '')]
-  const given = own.join('\n').replace(/'it-socketserver'/g, "'../../spec/support/readme-module.ts'")
-  const named = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body) && !new RegExp(`\\b${name}\\b`).test(given)
-  const values = Object.keys(face).filter(named)
-  const types = typeNames.filter(named)
-  const helpers = Object.keys(peers).filter(named)
+const ownImport = /^import \{ (.*) \} from 'it-socketserver'$/m
+
+/** What the example names: as it imports it itself, or, where it imports nothing of ours, whatever it uses. */
+function namesOf({ code }: Example): string[] {
+  const own = ownImport.exec(code)?.[1]
+  if (own !== undefined) return own.split(', ')
+  const uses = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(code)
+  return [...Object.keys(face).filter(uses), ...typeNames.filter(uses).map((name) => `type ${name}`)]
+}
+
+function moduleOf(example: Example): string {
+  const names = namesOf(example)
+  const isReplaced = (name: string): boolean => name in replaced
+  const helpers = Object.keys(peers).filter((name) => example.code.includes(`${name}(`))
   return [
-    given,
     "import assert from 'node:assert/strict'",
-    `import { ${[...values, ...types.map((name) => `type ${name}`)].join(', ')} } from '../../spec/support/readme-module.ts'`,
+    `import { ${names.filter((name) => !isReplaced(name)).join(', ')} } from '../../lib/index.ts'`,
+    `import { ${names.filter(isReplaced).join(', ')} } from '../../spec/support/readme-servers.ts'`,
     `import { ${helpers.join(', ')} } from '../../spec/support/peers.ts'`,
-    body,
+    example.code.replace(ownImport, ''),
     'export {}',
     ''
   ].join('\n')
 }
-
-const typeNames = ['Request', 'Stage', 'Outcome', 'RefusedEvent', 'Handler', 'Report', 'RFile', 'WFile', 'Work']
 
 describe('the documented examples', () => {
   beforeAll(() => {
@@ -52,7 +58,9 @@ describe('the documented examples', () => {
   })
 
   it('compile', () => {
-    const { stdout, status } = spawnSync('node_modules/.bin/tsc', ['-p', join(folder, 'tsconfig.json')], { encoding: 'utf8' })
+    const { stdout, status } = spawnSync('node_modules/.bin/tsc', ['-p', join(folder, 'tsconfig.json')], {
+      encoding: 'utf8'
+    })
     expect(stdout).toBe('')
     expect(status).toBe(0)
   })

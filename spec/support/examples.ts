@@ -11,7 +11,7 @@ export interface Example {
   readonly tries: readonly { readonly kind: string; readonly input: string; readonly reply: string }[]
 }
 
-const unescape = (text: string): string => JSON.parse(`"${text}"`) as string
+const unescaped = (text: string): string => JSON.parse(`"${text}"`) as string
 
 /** The examples of a Markdown file: its `ts` blocks. A comment `<!-- try: tcp a\n -> A\n -->` before one says what to ask. */
 export function markdownExamples(file: string): Example[] {
@@ -22,7 +22,7 @@ export function markdownExamples(file: string): Example[] {
     const asked = /^<!-- try: (\w+) (.*) -> (.*) -->$/.exec(lines[i] ?? '')
     if (asked !== null) {
       const [, kind = '', input = '', reply = ''] = asked
-      tries.push({ kind, input: unescape(input), reply: unescape(reply) })
+      tries.push({ kind, input: unescaped(input), reply: unescaped(reply) })
     }
     if (lines[i] !== '```ts') continue
     const end = lines.indexOf('```', i)

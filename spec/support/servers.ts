@@ -1,5 +1,12 @@
 import { onTestFinished } from 'vitest'
-import { type BaseServer, type Request, TCPServer, type TCPServerOptions, UDPServer, UnixStreamServer } from '../../lib/index.ts'
+import {
+  type Report,
+  type Request,
+  TCPServer,
+  type TCPServerOptions,
+  UDPServer,
+  UnixStreamServer
+} from '../../lib/index.ts'
 import { temporaryPath } from './peers.ts'
 
 /** What a test server was told by `handleError`, in order. */
@@ -7,7 +14,12 @@ export interface Noted {
   readonly errors: unknown[]
 }
 
-function noting<S extends BaseServer<never>>(server: S): S & Noted {
+interface Quiet {
+  handleError: (error: unknown) => void | Promise<void>
+  close(options: { deadline: number }): Promise<Report>
+}
+
+function noting<S extends Quiet>(server: S): S & Noted {
   const errors: unknown[] = []
   server.handleError = (error) => void errors.push(error)
   onTestFinished(async () => {

@@ -1,2 +1,0 @@
-export * from '../../lib/index.ts'
-export { TCPServer, UDPServer, UnixStreamServer } from './readme-servers.ts'
