@@ -43,6 +43,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   readonly #server: Server
   readonly #channel: Channel<StreamRequest>
   #address: Address | undefined
+  #arrived = 0
   #closing: Promise<void> | undefined
 
   /**
@@ -131,6 +132,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   #connected(socket: Socket): void {
+    this.#arrived++
     const request = new StreamRequest(socket, this.#owner, addressOf(socket), this.#stats)
     if (this.#channel.offer(request)) {
       this.#stats.accepted++
@@ -152,16 +154,27 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     void this.close()
   }
 
-  // net.Server's 'close' comes only after the last connection has gone; the descriptor is given back at once.
-  #shut(): Promise<void> {
-    this.#channel.end()
-    return new Promise((resolve) => {
-      if (!this.#server.listening) {
-        resolve()
-        return
-      }
-      this.#server.close()
-      setImmediate(resolve)
-    })
+  // Closing resets those who sit in the kernel's backlog, so they are accepted first: libuv takes one a turn of the loop.
+  // Whoever comes meanwhile is taken too, but not for ever.
+  async #emptyBacklog(): Promise<void> {
+    const most = this.#options.target.backlog ?? 511
+    for (let turns = 0, quiet = 0; turns <= most && quiet < 2; turns++) {
+      const before = this.#arrived
+      await turn()
+      quiet = this.#arrived === before ? quiet + 1 : 0
+    }
   }
+
+  async #shut(): Promise<void> {
+    if (this.#server.listening) {
+      await this.#emptyBacklog()
+      // Its 'close' comes only after the last connection has gone; the descriptor is given back at once.
+      this.#server.close()
+    }
+    this.#channel.end()
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -147,6 +147,7 @@ export class SocketFlow implements Upstream, Outlet {
   /** Send what is left, end the output, and drop what still comes until the peer has ended too. */
   shut(): Promise<void> {
     const socket = this.#socket
+    if (socket[flowOf] !== this) return Promise.resolve()
     const writer = this.writer
     if (!socket.destroyed) {
       const error = new ClosedError('Cannot use the request: it was closed')

@@ -118,7 +118,7 @@ export class StreamRequest extends RequestBase {
 
   /** Send what is left and release what the request holds. */
   protected override finish(): Promise<void> {
-    return this.isGone && this.#flow.untouched ? Promise.resolve() : this.#flow.shut()
+    return this.#flow.shut()
   }
 
   /** Let go at once. */

@@ -55,8 +55,10 @@ export async function stop(server: Stoppable, deadline: Deadline): Promise<Repor
   const { guests, counters } = server
   const before = { left: guests.left, refused: counters.refused + counters.dropped }
   let stillOpen: StillOpen[] = []
-  await server.shutDoor()
-  const settled = server.queueEmpty.then(() => guests.empty())
+  const settled = server
+    .shutDoor()
+    .then(() => server.queueEmpty)
+    .then(() => guests.empty())
   const cutAfter = await Promise.race([settled, deadline.reached])
   if (cutAfter !== undefined) {
     server.clearQueue()

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import {
@@ -149,6 +150,21 @@ describe('a loop over a server', () => {
     }
     expect(await Promise.all(answers)).toEqual(['a', 'b', 'c'])
     expect(await closing).toMatchObject({ refused: 0, aborted: 0 })
+  })
+
+  it('serves those who sit in the backlog when the server is closed', async () => {
+    const server = await tcp()
+    const serving = drain(parallel(echo)(server))
+    const { host, port } = server.address
+    // This thread is blocked meanwhile: node:net accepts none of them before the close.
+    const connecting = `
+      for (let i = 0; i < 20; i++) require('node:net').connect(${port}, '${host}', function () { this.end() }).resume()
+    `
+    const { status } = spawnSync('node', ['-e', connecting], { timeout: 200 })
+    expect(status).toBeNull()
+    await server.close()
+    await serving
+    expect(server.stats()).toMatchObject({ accepted: 20, refused: 0 })
   })
 
   it('refuses those who wait when the server is closed and no loop runs', async () => {
