@@ -19,6 +19,11 @@ export interface UnixAddress {
 /** Where a server listens or a client calls from: Python's `server_address` and `client_address`. */
 export type Address = InternetAddress | UnixAddress
 
+/** A host and a port as people write them; an IPv6 address in brackets. */
+export function formatHost(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 /**
  * An address as people write it: `127.0.0.1:80`, `[::1]:80`, `/run/app.sock`.
  *
@@ -33,9 +38,8 @@ export function formatAddress(address: Address | undefined): string {
   if (address === undefined) return '(no address)'
   switch (address.family) {
     case 'IPv4':
-      return `${address.host}:${address.port}`
     case 'IPv6':
-      return `[${address.host}]:${address.port}`
+      return formatHost(address.host, address.port)
     case 'unix':
       return address.path === '' ? 'unix:(unnamed)' : address.path
   }

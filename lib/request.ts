@@ -67,9 +67,9 @@ export interface Request
   /**
    * Call a listener once, when the request has gone: closed, aborted or detached, its resources given back.
    *
-   * @param listener - is called at once where the request has gone already
+   * @param listener - gets the request and how it went; called at once where the request has gone already
    */
-  whenClosed(listener: (request: this) => void): void
+  whenClosed(listener: (request: this, outcome: Settlement) => void): void
 }
 
 /** What runs for one request: setup → handle → finish, once. A mode hands it to `server.processRequest`. */
@@ -129,4 +129,12 @@ export interface RequestServer {
    * @param request - the request it concerns, where it concerns one
    */
   handleError(error: unknown, request?: Request): void | Promise<void>
+
+  /**
+   * Call {@link RequestServer.handleError}; never throws: where the hook throws, both errors are printed.
+   *
+   * @param error - what was thrown
+   * @param request - the request it concerns, where it concerns one
+   */
+  noteError(error: unknown, request?: Request): Promise<void>
 }

@@ -2,12 +2,14 @@ import type { Address } from '../address.ts'
 import { MessageWriter } from '../bytes/message-writer.ts'
 import { ByteReader } from '../bytes/reader.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
-import { type AbortedError, ClosedError } from '../errors.ts'
-import type { Settlement } from '../outcome.ts'
+import type { AbortedError } from '../errors.ts'
+import type { Fault } from '../iterator/fault.ts'
+import { type Settlement, toError } from '../outcome.ts'
 import type { RequestServer } from '../request.ts'
 import type { RFile } from '../rfile.ts'
 import type { WFile, Writable } from '../wfile.ts'
 import { RequestBase } from './request-base.ts'
+import { requestClosed } from './request-closed.ts'
 
 /** What a {@link MessageRequest} is made of. */
 export interface MessageOptions {
@@ -46,7 +48,8 @@ export class MessageRequest extends RequestBase {
   readonly #release: ((outcome: Settlement) => unknown) | undefined
   #reader: ByteReader | undefined
   #writer: MessageWriter | undefined
-  #over: Error | undefined
+  #over: Fault | undefined
+  #leaving: Promise<void> | undefined
   #bytesOut = 0
 
   /** @param options - what it is made of */
@@ -95,8 +98,9 @@ export class MessageRequest extends RequestBase {
 
   /** Send what is left and release what the request holds. */
   protected override async finish(outcome: Settlement): Promise<void> {
-    if (this.isGone) return
-    this.#giveUp(new ClosedError('Cannot use the request: it was closed'))
+    // Cut off before: it has been given back already.
+    if (this.#leaving !== undefined) return this.#leaving
+    this.#giveUp(requestClosed)
     let settled = outcome
     try {
       const reply = outcome.status === 'fulfilled' ? this.#writer?.reply : undefined
@@ -105,7 +109,7 @@ export class MessageRequest extends RequestBase {
         await this.#send?.(reply)
       }
     } catch (error) {
-      settled = { status: 'rejected', reason: error as Error }
+      settled = { status: 'rejected', reason: toError(error) }
       throw error
     } finally {
       await this.#leave(settled)
@@ -116,7 +120,9 @@ export class MessageRequest extends RequestBase {
   protected override cut(error: AbortedError): void {
     if (this.isClosing) return
     this.#giveUp(error)
-    this.#leave({ status: 'aborted', reason: error }).catch((thrown: unknown) => this.server.handleError(thrown, this))
+    this.#leaving = this.#leave({ status: 'aborted', reason: error }).catch((thrown: unknown) =>
+      this.server.noteError(thrown, this)
+    )
   }
 
   /** Call back when no iteration of the source is under way. */
@@ -128,13 +134,13 @@ export class MessageRequest extends RequestBase {
     try {
       await this.#release?.(outcome)
     } finally {
-      this.leave()
+      this.leave(outcome)
     }
   }
 
-  #giveUp(error: Error): void {
-    this.#over ??= error
-    this.#reader?.close(error)
-    this.#writer?.close(error)
+  #giveUp(fault: Fault): void {
+    this.#over ??= fault
+    this.#reader?.close(fault)
+    this.#writer?.close(fault)
   }
 }

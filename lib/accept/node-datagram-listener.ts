@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram'
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
-import { type Address, formatAddress } from '../address.ts'
+import { type Address, formatAddress, formatHost } from '../address.ts'
 import { acceptError, accepted, dropped, undelivered } from '../events.ts'
 import { Channel } from '../iterator/channel.ts'
 import type { RequestServer } from '../request.ts'
@@ -83,7 +83,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
       const failed = (error: NodeJS.ErrnoException): void => {
         this.#channel.end()
         void this.release()
-        reject(listenError(`udp ${host}:${port}`, error))
+        reject(listenError(`udp ${formatHost(host, port)}`, error))
       }
       socket.once('error', failed)
       socket.bind({ address: host, port, exclusive: true }, () => {

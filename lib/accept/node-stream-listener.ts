@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { type Address, formatAddress } from '../address.ts'
 import { acceptError, accepted, refused } from '../events.ts'
 import { Channel } from '../iterator/channel.ts'
@@ -59,7 +61,6 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     this.#server = createServer({
       allowHalfOpen: true,
       pauseOnConnect: true,
-      noDelay: options.noDelay,
       keepAlive: options.keepAlive !== undefined,
       keepAliveInitialDelay: options.keepAlive ?? 0
     })
@@ -85,7 +86,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     await new Promise<void>((resolve, reject) => {
       const failed = (error: NodeJS.ErrnoException): void => {
         this.#channel.end()
-        reject(listenError(this.#options.where, error))
+        reject(listenError(this.#options.where, withCause(error, path)))
       }
       server.once('error', failed)
       server.listen(this.#options.target, () => {
@@ -133,7 +134,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 
   #connected(socket: Socket): void {
     this.#arrived++
-    const request = new StreamRequest(socket, this.#owner, addressOf(socket), this.#stats)
+    const request = new StreamRequest(socket, this.#owner, addressOf(socket), this.#stats, this.#options.noDelay)
     if (this.#channel.offer(request)) {
       this.#stats.accepted++
       if (accepted.hasSubscribers) accepted.publish({ clientAddress: request.clientAddress })
@@ -173,6 +174,12 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     }
     this.#channel.end()
   }
+}
+
+// libuv says EACCES where the folder of the path is missing.
+function withCause(error: NodeJS.ErrnoException, path: string | undefined): NodeJS.ErrnoException {
+  if (error.code !== 'EACCES' || path === undefined || existsSync(dirname(path))) return error
+  return Object.assign(new Error(error.message, { cause: error }), { code: 'ENOENT' })
 }
 
 function turn(): Promise<void> {

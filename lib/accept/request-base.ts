@@ -8,6 +8,8 @@ import type { Request, RequestServer } from '../request.ts'
 import type { RFile } from '../rfile.ts'
 import type { WFile, Writable } from '../wfile.ts'
 
+const well: Settlement = { status: 'fulfilled', value: undefined }
+
 /** What every request is, whatever it came by. */
 export abstract class RequestBase implements Request {
   /** The server that handed it out. */
@@ -19,7 +21,8 @@ export abstract class RequestBase implements Request {
   readonly #signal = new LazySignal()
   #closing: Promise<void> | undefined
   #gone = false
-  #listeners: ((request: this) => void)[] | undefined
+  #listeners: ((request: this, outcome: Settlement) => void)[] | undefined
+  #outcome: Settlement = well
 
   /**
    * @param server - the server that hands it out
@@ -72,8 +75,11 @@ export abstract class RequestBase implements Request {
    * @param outcome - how it went; a message replies only where it is `fulfilled`, the default
    * @throws {@link AbortedError} where something written could not be sent any more
    */
-  close(outcome: Settlement = { status: 'fulfilled', value: undefined }): Promise<void> {
-    this.#closing ??= this.finish(outcome)
+  close(outcome: Settlement = well): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#outcome = outcome
+      this.#closing = this.finish(outcome)
+    }
     return this.#closing
   }
 
@@ -90,11 +96,11 @@ export abstract class RequestBase implements Request {
   /**
    * Call a listener once, when the request has gone.
    *
-   * @param listener - is called at once where the request has gone already
+   * @param listener - gets the request and how it went; called at once where the request has gone already
    */
-  whenClosed(listener: (request: this) => void): void {
+  whenClosed(listener: (request: this, outcome: Settlement) => void): void {
     if (this.#gone) {
-      listener(this)
+      listener(this, this.#outcome)
       return
     }
     this.#listeners ??= []
@@ -149,12 +155,13 @@ export abstract class RequestBase implements Request {
   }
 
   /** It has gone: whoever wanted to know is told, once. */
-  protected leave(): void {
+  protected leave(outcome: Settlement = this.#outcome): void {
     if (this.#gone) return
     this.#gone = true
+    this.#outcome = this.abortReason === undefined ? outcome : { status: 'aborted', reason: this.abortReason }
     const listeners = this.#listeners
     this.#listeners = undefined
-    if (listeners !== undefined) for (const listener of listeners) listener(this)
+    if (listeners !== undefined) for (const listener of listeners) listener(this, this.#outcome)
   }
 
   async #drink(source: Source<Writable>): Promise<void> {

@@ -2,7 +2,9 @@ import type { Socket } from 'node:net'
 import { ByteReader, type Upstream } from '../bytes/reader.ts'
 import { type Outlet, StreamWriter } from '../bytes/stream-writer.ts'
 import { ClosedError, type LimitExceededError } from '../errors.ts'
+import type { Fault } from '../iterator/fault.ts'
 import type { Stats } from '../stats.ts'
+import { requestClosed } from './request-closed.ts'
 
 /** What a handler's fields set on its connection. */
 export interface StreamSettings {
@@ -35,8 +37,13 @@ export interface FlowHost {
 const lingerTimeout = 1_000
 const lingerBytes = 16 * 1024 * 1024
 
+// The least segment that a TCP peer must take.
+const smallestSegment = 536
+
 // Copying this much costs less than a second entry in the writev.
 const joinUpTo = 16_384
+
+const connectionClosed = (): Error => new ClosedError('Cannot use the request: the connection has closed')
 
 const flowOf = Symbol('flow')
 
@@ -73,10 +80,11 @@ export class SocketFlow implements Upstream, Outlet {
   #reader: ByteReader | undefined
   #writer: StreamWriter | undefined
   #settings: StreamSettings | undefined
-  #over: Error | undefined
+  #over: Fault | undefined
   #reading = false
   #discarding = false
   #discarded = 0
+  #noDelay: boolean
   #outputEnded = false
   #inputEnded = false
   #lingering: NodeJS.Timeout | undefined
@@ -90,11 +98,13 @@ export class SocketFlow implements Upstream, Outlet {
    * @param socket - paused and unread, half-open allowed
    * @param host - who is told what happens
    * @param stats - where bytes are counted
+   * @param noDelay - set TCP_NODELAY before it could matter
    */
-  constructor(socket: Socket, host: FlowHost, stats: Stats) {
+  constructor(socket: Socket, host: FlowHost, stats: Stats, noDelay: boolean) {
     this.#socket = socket
     this.#host = host
     this.#stats = stats
+    this.#noDelay = noDelay
     this.#socket[flowOf] = this
     socket.on('error', onError)
     socket.on('close', onClose)
@@ -128,7 +138,7 @@ export class SocketFlow implements Upstream, Outlet {
   /** Set what a handler's fields say. */
   configure(settings: StreamSettings): void {
     this.#settings = settings
-    if (settings.noDelay !== undefined) this.#socket.setNoDelay(settings.noDelay)
+    if (settings.noDelay !== undefined) this.#noDelay = settings.noDelay
     if (settings.timeout !== undefined) this.#socket.on('timeout', onTimeout)
     this.#applySettings()
   }
@@ -141,6 +151,7 @@ export class SocketFlow implements Upstream, Outlet {
     socket.off('close', onClose)
     socket.off('timeout', onTimeout)
     this.#giveUp(error)
+    if (this.#noDelay) socket.setNoDelay(true)
     return socket
   }
 
@@ -150,9 +161,8 @@ export class SocketFlow implements Upstream, Outlet {
     if (socket[flowOf] !== this) return Promise.resolve()
     const writer = this.writer
     if (!socket.destroyed) {
-      const error = new ClosedError('Cannot use the request: it was closed')
-      this.#over ??= error
-      this.#reader?.close(error)
+      this.#over ??= requestClosed
+      this.#reader?.close(requestClosed)
       this.#discarding = true
       this.resume()
       if (this.#outputEnded) this.#linger()
@@ -190,6 +200,11 @@ export class SocketFlow implements Upstream, Outlet {
 
   send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void {
     const socket = this.#socket
+    // A first send that fits a segment leaves at once anyway: most short connections are spared the system call.
+    if (this.#noDelay && (this.bytesOut > 0 || bytes > smallestSegment)) {
+      this.#noDelay = false
+      socket.setNoDelay(true)
+    }
     this.bytesOut += bytes
     this.#stats.bytesOut += bytes
     this.waits()
@@ -253,16 +268,16 @@ export class SocketFlow implements Upstream, Outlet {
 
   closed(): void {
     clearTimeout(this.#lingering)
-    if (this.#over === undefined) this.#over = new ClosedError('Cannot use the request: the connection has closed')
+    this.#over ??= connectionClosed
     this.#reader?.fail(this.#over)
     this.#writer?.fail(this.#over)
     this.#host.socketClosed()
   }
 
-  #giveUp(error: Error): void {
-    this.#over ??= error
-    this.#reader?.close(error)
-    this.#writer?.fail(error)
+  #giveUp(fault: Fault): void {
+    this.#over ??= fault
+    this.#reader?.close(fault)
+    this.#writer?.fail(fault)
   }
 
   #linger(): void {

@@ -39,7 +39,13 @@ export class StreamRequest extends RequestBase {
    *
    * @internal
    */
-  constructor(socket: Socket, server: RequestServer, clientAddress: Address | undefined, stats: Stats) {
+  constructor(
+    socket: Socket,
+    server: RequestServer,
+    clientAddress: Address | undefined,
+    stats: Stats,
+    noDelay: boolean
+  ) {
     super(server, clientAddress)
     this.#flow = new SocketFlow(
       socket,
@@ -54,7 +60,8 @@ export class StreamRequest extends RequestBase {
         overflowed: (error: LimitExceededError) => this.abort(error),
         socketClosed: () => this.leave()
       },
-      stats
+      stats,
+      noDelay
     )
   }
 

@@ -1,15 +1,18 @@
 import { ClosedError, LimitExceededError } from '../errors.ts'
 import { rejection } from '../iterator/deferred.ts'
+import { errorOf, type Fault } from '../iterator/fault.ts'
 import type { WFile, Writable } from '../wfile.ts'
 import { defaultMaxWriteQueue } from './stream-writer.ts'
 import { appendBuffers, joined } from './to-buffer.ts'
+
+const ended = (): Error => new ClosedError('Cannot write: the output was ended')
 
 /** The wfile of a message: gathers the one reply. See {@link WFile}. */
 export class MessageWriter implements WFile {
   readonly #chunks: Uint8Array[] = []
   #length = 0
   #written = false
-  #closed: Error | undefined
+  #closed: Fault | undefined
 
   get length(): number {
     return this.#length
@@ -31,7 +34,7 @@ export class MessageWriter implements WFile {
         new LimitExceededError(`Cannot write: the reply is over ${defaultMaxWriteQueue} bytes`, defaultMaxWriteQueue)
       )
     }
-    return rejection(this.#closed)
+    return rejection(errorOf(this.#closed ?? ended))
   }
 
   flush(): Promise<void> {
@@ -39,12 +42,12 @@ export class MessageWriter implements WFile {
   }
 
   end(): Promise<void> {
-    this.close(new ClosedError('Cannot write: the output was ended'))
+    this.close(ended)
     return Promise.resolve()
   }
 
   /** Take no more: later writes fail. */
-  close(error: Error): void {
-    this.#closed ??= error
+  close(fault: Fault): void {
+    this.#closed ??= fault
   }
 }

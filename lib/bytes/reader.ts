@@ -1,6 +1,7 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { count, integer } from '../arguments.ts'
-import { BusyError, ClosedError, LimitExceededError, UnexpectedEOFError } from '../errors.ts'
+import { BusyError, LimitExceededError, UnexpectedEOFError } from '../errors.ts'
+import { errorOf, type Fault } from '../iterator/fault.ts'
 import type { LineOptions, ReadOptions, RFile } from '../rfile.ts'
 import type { Writable } from '../wfile.ts'
 import { ByteQueue } from './byte-queue.ts'
@@ -38,6 +39,11 @@ const defaultLineLimit = 65_536
 const defaultReadAllLimit = 16 * 1024 * 1024
 const defaultReadHighWaterMark = 65_536
 
+function exactCount(n: number): number {
+  if (n === undefined) throw new TypeError('Option n must be a number: got undefined')
+  return integer('n', n, 0, { min: 0, max: Number.MAX_SAFE_INTEGER })
+}
+
 /** The rfile of every request: see {@link RFile}. One read at a time; the bytes come by `push`, `end` and `fail`. */
 export class ByteReader implements RFile {
   readonly #upstream: Upstream | undefined
@@ -46,7 +52,8 @@ export class ByteReader implements RFile {
   #flowing = false
   #used = false
   #eof = false
-  #error: Error | undefined
+  #error: Fault | undefined
+  #closed = false
   #waiting: Waiting | undefined
   // Bytes from the front that are known to hold no newline, so that a long line is searched once.
   #searched = 0
@@ -96,24 +103,26 @@ export class ByteReader implements RFile {
 
   /** No more will come. */
   end(): void {
+    if (this.#error !== undefined) return
     this.#eof = true
     if (this.#waiting !== undefined) this.#serve(this.#waiting)
   }
 
   /** What has come can be read, then reads fail. */
-  fail(error: Error): void {
+  fail(fault: Fault): void {
     if (this.#eof || this.#error !== undefined) return
-    this.#error = error
+    this.#error = fault
     if (this.#waiting !== undefined) this.#serve(this.#waiting)
   }
 
   /** Drop what has come: reads fail from now on. */
-  close(error: Error): void {
+  close(fault: Fault): void {
+    if (this.ended) return
     this.#queue.clear()
     this.#searched = 0
-    if (this.#eof && this.#waiting === undefined) return
     this.#eof = false
-    this.#error ??= error
+    this.#closed = true
+    this.#error ??= fault
     if (this.#waiting !== undefined) this.#serve(this.#waiting)
   }
 
@@ -128,9 +137,7 @@ export class ByteReader implements RFile {
   }
 
   readExactly(n: number): Promise<Buffer | undefined> {
-    return this.#start(kinds.exactly, integer('n', n, -1, { min: 0, max: Number.MAX_SAFE_INTEGER })) as Promise<
-      Buffer | undefined
-    >
+    return this.#start(kinds.exactly, exactCount(n)) as Promise<Buffer | undefined>
   }
 
   readLine(options?: LineOptions): Promise<Buffer | undefined> {
@@ -148,7 +155,7 @@ export class ByteReader implements RFile {
   }
 
   peek(n: number): Promise<Buffer> {
-    return this.#start(kinds.peek, integer('n', n, -1, { min: 0, max: Number.MAX_SAFE_INTEGER })) as Promise<Buffer>
+    return this.#start(kinds.peek, exactCount(n)) as Promise<Buffer>
   }
 
   readAll(options?: ReadOptions): Promise<Buffer> {
@@ -162,7 +169,7 @@ export class ByteReader implements RFile {
 
   unread(bytes: Writable): void {
     if (this.#waiting !== undefined) throw new BusyError('Cannot put bytes back: a read is waiting')
-    if (this.#error instanceof ClosedError) throw this.#error
+    if (this.#closed && this.#error !== undefined) throw errorOf(this.#error)
     this.#queue.unshift(toBuffer(bytes))
     this.#searched = 0
   }
@@ -292,7 +299,7 @@ export class ByteReader implements RFile {
   /** Whether the input has ended well; throws where it has ended otherwise. */
   #atEnd(): boolean {
     if (this.#eof) return true
-    if (this.#error !== undefined) throw this.#error
+    if (this.#error !== undefined) throw errorOf(this.#error)
     return false
   }
 

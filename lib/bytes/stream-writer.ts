@@ -1,5 +1,6 @@
 import { ClosedError, LimitExceededError } from '../errors.ts'
 import { type Deferred, deferred, rejection } from '../iterator/deferred.ts'
+import { errorOf, type Fault } from '../iterator/fault.ts'
 import type { WFile, Writable } from '../wfile.ts'
 import { flushThisTurn } from './flush-turn.ts'
 import { appendBuffers } from './to-buffer.ts'
@@ -33,8 +34,9 @@ export class StreamWriter implements WFile {
   #dirty = false
   #highWaterMark = defaultWriteHighWaterMark
   #maxQueue = defaultMaxWriteQueue
-  #error: Error | undefined
+  #error: Fault | undefined
   #lost = false
+  #finishing = false
   #drained: Deferred<void> | undefined
   #flushed: Deferred<void> | undefined
   #ending: Deferred<void> | undefined
@@ -62,14 +64,14 @@ export class StreamWriter implements WFile {
     if (this.#error !== undefined || this.#ending !== undefined) return this.#refused()
     if (this.length > this.#maxQueue) return this.#overflow()
     this.#pending += appendBuffers(bytes, this.#chunks)
-    if (this.#pending === 0) return written
-    if (!this.#sending) {
+    if (this.#pending > 0 && !this.#sending) {
       if (this.#pending >= flushAtOnce) this.#send()
       else if (!this.#dirty) {
         this.#dirty = true
         flushThisTurn(this)
       }
     }
+    if (this.#error !== undefined) return this.#refused()
     if (this.length <= this.#highWaterMark) return written
     this.#drained ??= deferred<void>()
     return this.#drained.promise
@@ -79,6 +81,7 @@ export class StreamWriter implements WFile {
     if (this.#error !== undefined) return this.#refused()
     if (this.length === 0) return written
     if (!this.#sending) this.#send()
+    if (this.#error !== undefined) return this.#refused()
     if (this.length === 0) return written
     this.#flushed ??= deferred<void>()
     return this.#flushed.promise
@@ -88,7 +91,7 @@ export class StreamWriter implements WFile {
     if (this.#ending === undefined) {
       this.#ending = deferred<void>()
       if (this.#error !== undefined) {
-        if (this.#lost) this.#ending.reject(this.#error)
+        if (this.#lost) this.#ending.reject(errorOf(this.#error))
         else this.#ending.resolve()
       } else if (!this.#sending) {
         if (this.#pending > 0) this.#send()
@@ -104,16 +107,16 @@ export class StreamWriter implements WFile {
   }
 
   /** The way is gone: what is left is dropped, and whoever waits or comes later gets the error. */
-  fail(error: Error): void {
+  fail(fault: Fault): void {
     if (this.#error !== undefined) return
-    this.#error = error
+    this.#error = fault
     this.#lost = this.length > 0
     this.#chunks = []
     this.#pending = 0
     this.#inFlight = 0
-    this.#drained?.reject(error)
-    this.#flushed?.reject(error)
-    if (this.#lost) this.#ending?.reject(error)
+    this.#drained?.reject(errorOf(fault))
+    this.#flushed?.reject(errorOf(fault))
+    if (this.#lost) this.#ending?.reject(errorOf(fault))
     else this.#ending?.resolve()
   }
 
@@ -146,6 +149,8 @@ export class StreamWriter implements WFile {
   }
 
   #finish(): void {
+    if (this.#finishing || this.#error !== undefined) return
+    this.#finishing = true
     this.#outlet.finish((error) => {
       if (error == null) this.#ending?.resolve()
       else this.fail(error)
@@ -153,7 +158,9 @@ export class StreamWriter implements WFile {
   }
 
   #refused(): Promise<void> {
-    return rejection(this.#error ?? new ClosedError('Cannot write: the output was ended'))
+    return rejection(
+      this.#error === undefined ? new ClosedError('Cannot write: the output was ended') : errorOf(this.#error)
+    )
   }
 
   #overflow(): Promise<void> {

@@ -1,4 +1,4 @@
-import { count } from '../arguments.ts'
+import { count, known } from '../arguments.ts'
 import { checkHandler, type Handler, serveRequest } from '../handler/run.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
@@ -36,6 +36,7 @@ export function parallel<R extends Request = Request>(
   options: ParallelOptions = {}
 ): Stage<R, Outcome<R>> {
   checkHandler(handler)
+  known('parallel', options, ['limit'])
   const limit = count('limit', options.limit, 40)
   return (source) => new Mode(source, { serve: (request) => serveRequest(request, handler), limit, onDemand: false })
 }

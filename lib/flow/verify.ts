@@ -1,5 +1,4 @@
 import { refuseRequest } from '../handler/refuse.ts'
-import { note } from '../handler/run.ts'
 import { closeSource } from '../iterator/close-source.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'
@@ -77,7 +76,7 @@ async function admitLater(request: Request, verdict: boolean | Promise<boolean>)
   try {
     if (await verdict) return true
   } catch (error) {
-    await note(request, error)
+    await request.server.noteError(error, request)
   }
   await refuseRequest(request, 'verify')
   return false

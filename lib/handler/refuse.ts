@@ -2,7 +2,6 @@ import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
 import { refused } from '../events.ts'
 import type { Request } from '../request.ts'
-import { note } from './run.ts'
 
 /**
  * Turn away a request that nobody will serve: closed by its server's `closeRequest`, counted and published. Python:
@@ -20,6 +19,6 @@ export async function refuseRequest(request: Request, reason: 'verify' | 'closin
     await server.closeRequest(request, { status: 'aborted', reason: error })
   } catch (thrown) {
     request.abort(error)
-    await note(request, thrown)
+    await server.noteError(thrown, request)
   }
 }

@@ -1,9 +1,8 @@
-import { BusyError } from '../errors.ts'
+import { AbortedError, BusyError } from '../errors.ts'
 import { requestEnd, requestStart } from '../events.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
 import { type BaseRequestHandler, handlerBrand } from './base.ts'
-import { reportError } from './report.ts'
 
 /** A class that extends {@link BaseRequestHandler}. */
 export type HandlerClass<R extends Request = Request> = new (request: R) => BaseRequestHandler
@@ -33,6 +32,10 @@ export function checkHandler(handler: unknown): void {
   if (!isHandlerClass(handler as Handler) && /^class\b/.test(Function.prototype.toString.call(handler))) {
     throw new TypeError(`A handler class must extend BaseRequestHandler: ${handler.name || 'the class'} does not`)
   }
+}
+
+function isPeerGone(reason: Error): boolean {
+  return reason instanceof AbortedError && reason.cause === 'peer-gone'
 }
 
 /** setup → handle → finish, once. */
@@ -75,7 +78,7 @@ class HandlerWork<R extends Request> implements Work {
         await handler.finish()
       } catch (later) {
         // The first error is the outcome; the second must not hide it.
-        await note(this.#request, later)
+        await this.#request.server.noteError(later, this.#request)
       }
       throw thrown
     }
@@ -107,11 +110,12 @@ export async function serveRequest<R extends Request>(request: R, handler: Handl
   } catch (thrown) {
     settlement = { status: 'rejected', reason: toError(thrown) }
   }
-  if (settlement.status !== 'fulfilled') {
-    const { abortReason } = request
-    if (abortReason !== undefined) settlement = { status: 'aborted', reason: abortReason }
-    await note(request, settlement.reason)
+  const { abortReason } = request
+  // A peer that leaves after its handler has ended well was served; where it missed something, the close will tell.
+  if (abortReason !== undefined && !(settlement.status === 'fulfilled' && isPeerGone(abortReason))) {
+    settlement = { status: 'aborted', reason: abortReason }
   }
+  if (settlement.status !== 'fulfilled') await server.noteError(settlement.reason, request)
   try {
     const closing = server.closeRequest(request, settlement)
     if (closing !== undefined) await closing
@@ -119,8 +123,8 @@ export async function serveRequest<R extends Request>(request: R, handler: Handl
     const reason = toError(thrown)
     if (settlement.status === 'fulfilled') {
       settlement = { status: request.abortReason === undefined ? 'rejected' : 'aborted', reason }
-      await note(request, reason)
     }
+    if (reason !== abortReason) await server.noteError(reason, request)
     request.abort(reason)
   }
   if (settlement.status === 'fulfilled') server.counters.served++
@@ -128,14 +132,4 @@ export async function serveRequest<R extends Request>(request: R, handler: Handl
   const outcome: Outcome<R> = { request, elapsed: performance.now() - begun, ...settlement }
   if (requestEnd.hasSubscribers) requestEnd.publish({ outcome })
   return outcome
-}
-
-/** Tell the server of an error. A hook that throws must not end the loop: both errors are printed then. */
-export async function note(request: Request, error: unknown): Promise<void> {
-  try {
-    await request.server.handleError(error, request)
-  } catch (thrown) {
-    reportError(error, request)
-    reportError(thrown, request)
-  }
 }

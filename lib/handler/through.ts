@@ -17,5 +17,6 @@ import type { Writable } from '../wfile.ts'
 export function through(
   transform: Transform<AsyncIterable<Uint8ArrayList>, Source<Writable>>
 ): (request: Request) => Promise<void> {
+  if (typeof transform !== 'function') throw new TypeError(`through takes a function: got ${String(transform)}`)
   return (request) => request.sink(transform(request.source))
 }

@@ -16,6 +16,8 @@ export interface HandOffEnds<T> {
   readonly pull: () => T | undefined | PromiseLike<T | undefined>
   /** An item has come: it will be taken or refused. */
   readonly arrived: (item: T) => void
+  /** Whether an error of the source is only its way to end. */
+  readonly isEnd?: (error: unknown) => boolean
   /** Gets what nobody will take any more. */
   readonly refuse: (item: T) => void
 }
@@ -130,6 +132,10 @@ export class HandOff<T> {
   readonly #fail = (error: unknown): void => {
     this.#pulling = false
     if (this.#ended) return
+    if (this.#ends.isEnd?.(error) === true) {
+      this.end()
+      return
+    }
     this.#ended = true
     this.#endReached.resolve()
     this.#failure = { error }

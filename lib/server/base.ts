@@ -1,5 +1,5 @@
 import type { Address } from '../address.ts'
-import { known, milliseconds } from '../arguments.ts'
+import { flag, known, milliseconds } from '../arguments.ts'
 import type { CloseOptions, Report } from '../close.ts'
 import { ClosedError } from '../errors.ts'
 import { sequential } from '../flow/sequential.ts'
@@ -87,7 +87,11 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     this.handler = handler
     this.#handOff = new HandOff<R>({
       pull: () => this.getRequest(this.#intake.signal),
-      arrived: (request) => this.#guests.add(request),
+      arrived: (request) => {
+        this.requestArrived(request)
+        this.#guests.add(request)
+      },
+      isEnd: (error) => this.#isEnd(error),
       refuse: (request) => void refuseRequest(request, 'closing')
     })
   }
@@ -197,6 +201,21 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     reportError(error, request)
   }
 
+  /**
+   * Call `handleError`; never throws: where the hook throws, both errors are printed.
+   *
+   * @param error - what was thrown
+   * @param request - the request it concerns, where it concerns one
+   */
+  async noteError(error: unknown, request?: R): Promise<void> {
+    try {
+      await this.handleError(error, request)
+    } catch (thrown) {
+      reportError(error, request)
+      reportError(thrown, request)
+    }
+  }
+
   /** Called by `handleRequest` when its timeout has passed without a request. */
   handleTimeout(): void | Promise<void> {}
 
@@ -223,17 +242,16 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * await server.close()
    */
   requests(options: RequestsOptions = {}): AsyncIterableIterator<R> {
+    known('requests', options, ['closeOnReturn'])
     return new Requests<R>(
       {
         ready: () => (this.#state.at === 'new' || this.#state.at === 'binding' ? this.#ready() : undefined),
         handOff: this.#handOff,
         admit: (request) => this.#admit(request),
         abandon: () => this.#abandon(),
-        looping: (by) => {
-          this.#loops += by
-        }
+        looping: (by) => this.#looping(by)
       },
-      options.closeOnReturn ?? true
+      flag('closeOnReturn', options.closeOnReturn, true)
     )
   }
 
@@ -257,6 +275,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     if (handler === undefined)
       throw new TypeError('Cannot handle a request: neither handleRequest() nor the server was given a handler')
     checkHandler(handler)
+    known('handleRequest', options, ['timeout'])
     const timeout = milliseconds('timeout', options.timeout, Number.POSITIVE_INFINITY)
     await this.#ready()
     const owner = {}
@@ -268,17 +287,22 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
             late = true
             this.#handOff.release(owner)
           }, timeout)
-    this.#loops++
+    let request: R | undefined
+    this.#looping(1)
     try {
-      while (!late) {
+      while (!late && request === undefined) {
         const result = await this.#handOff.next(owner)
         if (result.done === true) break
-        if (await this.#admit(result.value)) return await serveRequest(result.value, handler)
+        if (await this.#admit(result.value)) request = result.value
       }
+    } catch (error) {
+      await this.#abandon()
+      throw error
     } finally {
       clearTimeout(timer)
-      this.#loops--
+      this.#looping(-1)
     }
+    if (request !== undefined) return serveRequest(request, handler)
     if (late) await this.handleTimeout()
     return undefined
   }
@@ -297,6 +321,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * assert.equal((await serving).aborted, 0)
    */
   async serveForever(stage: Stage<R, unknown> = this.stage()): Promise<Report> {
+    if (typeof stage !== 'function') throw new TypeError(`serveForever takes a stage: got ${String(stage)}`)
     await this.#ready()
     for await (const _ of stage(this));
     await this.#abandon()
@@ -322,6 +347,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * @returns what became of them
    */
   close(options: CloseOptions = {}): Promise<Report> {
+    known('close', options, ['deadline'])
     const deadline = milliseconds('deadline', options.deadline, defaultDeadline)
     this.#beginClose()
     if (this.#state.at === 'closing') {
@@ -344,6 +370,15 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
   /** Close, with the default deadline. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** Count a request that `getRequest` has handed over, and its bytes. */
+  protected requestArrived(request: R): void {
+    this.counters.accepted++
+    this.counters.bytesIn += request.bytesIn
+    request.whenClosed(({ bytesOut }) => {
+      this.counters.bytesOut += bytesOut
+    })
   }
 
   /** Requests that were taken in and that `getRequest` has not handed over. */
@@ -439,6 +474,20 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     if (this.waiting === 0) this.#clearQueue()
   }
 
+  #looping(by: 1 | -1): void {
+    this.#loops += by
+    // Nobody is left to serve those who wait.
+    if (this.#loops === 0 && this.#state.at === 'closing') this.#clearQueue()
+  }
+
+  /** A getRequest that answers the abort of its signal by an error has ended, and not failed. */
+  #isEnd(error: unknown): boolean {
+    const { signal } = this.#intake
+    if (!signal.aborted) return false
+    if (error !== signal.reason && (error as Error | undefined)?.name !== 'AbortError') void this.noteError(error)
+    return true
+  }
+
   #clearQueue(): void {
     this.serverDiscard()
     this.#handOff.end()
@@ -449,7 +498,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     try {
       await hook()
     } catch (error) {
-      await this.handleError(error)
+      await this.noteError(error)
     }
   }
 }

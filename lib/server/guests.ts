@@ -2,12 +2,13 @@ import { formatAddress } from '../address.ts'
 import type { StillOpen } from '../close.ts'
 import { AbortedError } from '../errors.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
+import type { Settlement } from '../outcome.ts'
 import type { Request } from '../request.ts'
 
 /** The requests that a server has handed out and that have not gone yet. */
 export class Guests {
   readonly #since = new Map<Request, number>()
-  #left = 0
+  #finished = 0
   #empty: Deferred<void> | undefined
 
   /** How many there are. */
@@ -15,9 +16,9 @@ export class Guests {
     return this.#since.size
   }
 
-  /** How many have gone so far. */
-  get left(): number {
-    return this.#left
+  /** How many have gone by themselves so far: neither refused nor cut off by the server. */
+  get finished(): number {
+    return this.#finished
   }
 
   /** One more, until it has gone. */
@@ -26,7 +27,7 @@ export class Guests {
     request.whenClosed(this.#gone)
   }
 
-  /** Whether all have gone: now, or when they have. */
+  /** Settles when all have gone. */
   empty(): Promise<void> {
     if (this.#since.size === 0) return Promise.resolve()
     this.#empty ??= deferred<void>()
@@ -37,7 +38,9 @@ export class Guests {
   cut(deadline: number): StillOpen[] {
     const now = performance.now()
     const cut: StillOpen[] = []
-    for (const [request, since] of [...this.#since]) {
+    const left = [...this.#since]
+    this.#since.clear()
+    for (const [request, since] of left) {
       const { clientAddress, bytesIn, bytesOut } = request
       cut.push({ clientAddress, age: now - since, bytesIn, bytesOut })
       const why = `The request from ${formatAddress(clientAddress)} was aborted: the server's deadline of ${deadline} ms came`
@@ -46,11 +49,15 @@ export class Guests {
     return cut
   }
 
-  readonly #gone = (request: Request): void => {
+  readonly #gone = (request: Request, outcome: Settlement): void => {
     if (!this.#since.delete(request)) return
-    this.#left++
+    if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
     if (this.#since.size > 0) return
     this.#empty?.resolve()
     this.#empty = undefined
   }
+}
+
+function wasRefused(reason: Error): boolean {
+  return reason instanceof AbortedError && reason.cause === 'refused'
 }

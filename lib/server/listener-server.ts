@@ -55,6 +55,9 @@ export abstract class ListenerServer<R extends Request, A extends Address> exten
     return this
   }
 
+  /** Nothing: the listener has counted it when it came in. */
+  protected override requestArrived(): void {}
+
   /** Connections or datagrams that were taken in and that nobody has accepted. */
   protected override get waiting(): number {
     return this.#listener?.waiting ?? 0

@@ -24,6 +24,7 @@ export class Deadline {
   readonly #reached = deferred<number>()
   #at = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
+  #over = false
 
   /** Settles with its milliseconds when it is reached; never, where it is not. */
   get reached(): Promise<number> {
@@ -33,7 +34,7 @@ export class Deadline {
   /** Move it nearer; a later one is ignored. */
   within(milliseconds: number): void {
     const at = performance.now() + milliseconds
-    if (at >= this.#at) return
+    if (this.#over || at >= this.#at) return
     this.#at = at
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#reached.resolve(milliseconds), milliseconds)
@@ -41,6 +42,7 @@ export class Deadline {
 
   /** It is not needed any more. */
   cancel(): void {
+    this.#over = true
     clearTimeout(this.#timer)
   }
 }
@@ -53,7 +55,7 @@ export class Deadline {
  */
 export async function stop(server: Stoppable, deadline: Deadline): Promise<Report> {
   const { guests, counters } = server
-  const before = { left: guests.left, refused: counters.refused + counters.dropped }
+  const before = { finished: guests.finished, refused: counters.refused + counters.dropped }
   let stillOpen: StillOpen[] = []
   const settled = server
     .shutDoor()
@@ -69,7 +71,7 @@ export async function stop(server: Stoppable, deadline: Deadline): Promise<Repor
   deadline.cancel()
   await server.release()
   return {
-    finished: Math.max(0, guests.left - before.left - stillOpen.length),
+    finished: guests.finished - before.finished,
     aborted: stillOpen.length,
     refused: counters.refused + counters.dropped - before.refused,
     stillOpen

@@ -1,6 +1,6 @@
 import { NodeStreamListener } from '../accept/node-stream-listener.ts'
 import type { StreamRequest } from '../accept/stream-request.ts'
-import type { InternetAddress } from '../address.ts'
+import { formatHost, type InternetAddress } from '../address.ts'
 import { flag, known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Listener } from '../transport.ts'
@@ -54,7 +54,7 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
     const target = { host, port, ipv6Only, backlog, ...(reusePort && { reusePort }) }
     const listener = {
       target,
-      where: `${host}:${port}`,
+      where: formatHost(host, port),
       maxPending: pendingOption(options),
       noDelay: flag('noDelay', options.noDelay, true),
       keepAlive: keepAliveOption(options.keepAlive)

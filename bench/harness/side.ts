@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { benchFolder } from './repository.ts'
+
+/** A server as a process of its own, which prints its port as its first line */
+export interface Side {
+  name: string
+  command: string
+  args: string[]
+  /** Why it cannot run on this machine, if it cannot */
+  missing?: string
+}
+
+function nodeSide(name: string, module: string): Side {
+  return { name, command: process.execPath, args: [fileURLToPath(new URL(module, import.meta.url))] }
+}
+
+export function ours(name: string): Side {
+  return nodeSide('it-socketserver', `../ours/${name}.js`)
+}
+
+export function nodeRival(name: string, file: string): Side {
+  return nodeSide(name, `../rivals/${file}.js`)
+}
+
+export function pythonRival(name: string, file: string): Side {
+  const side = { name, command: 'python3', args: [join(benchFolder, 'rivals', 'python', `${file}.py`)] }
+  const { status } = spawnSync('python3', ['--version'], { stdio: 'ignore', timeout: 10_000 })
+  return status === 0 ? side : { ...side, missing: 'python3 is not installed' }
+}

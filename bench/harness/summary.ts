@@ -1,0 +1,78 @@
+import type { Goal, Row } from './benchmark.ts'
+import { disturbance, type Pair } from './pairs.ts'
+import type { Run } from './run.ts'
+import { type Spread, spreadOf } from './spread.ts'
+
+interface Medians {
+  cpuPerUnit: number
+  unitsPerSecond: number
+  megabytesPerSecond: number
+  busy: Run['busy']
+}
+
+/** What a row's pairs say */
+export interface Summary {
+  ours: Medians
+  rival: Medians
+  /** Ours / rival, taken pair by pair */
+  ratio: { cpu: Spread; throughput: Spread }
+  reached: boolean | undefined
+  warnings: string[]
+}
+
+// A server with time to spare wakes up for fewer replies at once, which costs more per reply: such a rival looks worse
+// than it is.
+const enoughBusy = 0.9
+
+export function summarize(row: Row, pairs: Pair[]): Summary {
+  const ratio = {
+    cpu: spreadOf(pairs.map(({ ours, rival }) => ours.cpuPerUnit / rival.cpuPerUnit)),
+    throughput: spreadOf(pairs.map(({ ours, rival }) => ours.unitsPerSecond / rival.unitsPerSecond))
+  }
+  const ours = mediansOf(
+    row,
+    pairs.map((pair) => pair.ours)
+  )
+  const rival = mediansOf(
+    row,
+    pairs.map((pair) => pair.rival)
+  )
+  const reached = row.goal === undefined ? undefined : isReached(row.goal, ratio)
+  return { ours, rival, ratio, reached, warnings: warningsOf(row, ours, rival) }
+}
+
+function mediansOf(row: Row, runs: Run[]): Medians {
+  const median = (value: (run: Run) => number): number => spreadOf(runs.map(value)).median
+  const unitsPerSecond = median((run) => run.unitsPerSecond)
+  return {
+    cpuPerUnit: median((run) => run.cpuPerUnit),
+    unitsPerSecond,
+    megabytesPerSecond: (unitsPerSecond * bytesPerUnit(row)) / 1e6,
+    busy: {
+      server: median((run) => run.busy.server),
+      load: median((run) => run.busy.load),
+      others: median((run) => run.busy.others)
+    }
+  }
+}
+
+function bytesPerUnit({ load }: Row): number {
+  return load.generator === 'load-echo' ? load.options.block / load.options.lines : load.options.line.length
+}
+
+function isReached(goal: Goal, ratio: Summary['ratio']): boolean {
+  return goal.measure === 'cpu' ? ratio.cpu.median <= goal.atMost : ratio.throughput.median >= goal.atLeast
+}
+
+function warningsOf(row: Row, ours: Medians, rival: Medians): string[] {
+  const percent = (share: number): string => `${Math.round(share * 100)} %`
+  const warnings: string[] = []
+  if (rival.busy.server < enoughBusy) {
+    const { server, load, others } = rival.busy
+    const shares = `${percent(server)} of a core busy (load generator: ${percent(load)}, others: ${percent(others)})`
+    warnings.push(`${row.rival.name} kept only ${shares}: not saturated, its cost per unit is too high`)
+  }
+  const others = Math.max(ours.busy.others, rival.busy.others)
+  if (others > disturbance) warnings.push(`other processes used ${percent(others)} of a core meanwhile`)
+  return warnings
+}

@@ -1,0 +1,69 @@
+import type { Goal, Row } from './benchmark.ts'
+import type { Spread } from './spread.ts'
+import type { Summary } from './summary.ts'
+
+const heads = [
+  'work',
+  'rival',
+  'unit',
+  'CPU: ours',
+  'rival',
+  'ratio (half within)',
+  'per s: ours',
+  'rival',
+  'ratio (half within)',
+  'busy: ours',
+  'rival',
+  'load',
+  'to reach',
+  ''
+]
+const textColumns = new Set([0, 1, 2, 12, 13])
+
+// From this many megabytes a second on, bytes say more than units do.
+const bulkRate = 100
+
+function cells(row: Row, { ours, rival, ratio, reached }: Summary): string[] {
+  return [
+    row.work,
+    row.rival.name,
+    row.unit,
+    `${ours.cpuPerUnit.toFixed(2)} µs`,
+    `${rival.cpuPerUnit.toFixed(2)} µs`,
+    describeSpread(ratio.cpu),
+    rate(ours),
+    rate(rival),
+    describeSpread(ratio.throughput),
+    percent(ours.busy.server),
+    percent(rival.busy.server),
+    percent(rival.busy.load),
+    row.goal === undefined ? '' : describeGoal(row.goal),
+    reached === undefined ? '' : reached ? 'reached' : 'missed'
+  ]
+}
+
+function describeSpread({ median, lower, upper }: Spread): string {
+  return `${median.toFixed(2)} (${lower.toFixed(2)}–${upper.toFixed(2)})`
+}
+
+function rate({ unitsPerSecond, megabytesPerSecond }: Summary['ours']): string {
+  return megabytesPerSecond >= bulkRate ? `${Math.round(megabytesPerSecond)} MB` : `${Math.round(unitsPerSecond)}`
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+function describeGoal(goal: Goal): string {
+  return goal.measure === 'cpu' ? `CPU ≤ ${goal.atMost}` : `per s ≥ ${goal.atLeast}`
+}
+
+export function formatTable(measured: Array<{ row: Row; summary: Summary }>): string {
+  const lines = [heads, ...measured.map(({ row, summary }) => cells(row, summary))]
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const fit = (cell: string, column: number): string => {
+    const width = widths[column] ?? 0
+    return textColumns.has(column) ? cell.padEnd(width) : cell.padStart(width)
+  }
+  return lines.map((line) => line.map(fit).join('  ').trimEnd()).join('\n')
+}

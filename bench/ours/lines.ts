@@ -1,0 +1,15 @@
+import { drain, parallel, pipe, StreamRequestHandler, TCPServer } from 'it-socketserver'
+
+class Lines extends StreamRequestHandler {
+  override async handle(): Promise<void> {
+    for (;;) {
+      const line = await this.rfile.readLine()
+      if (line === undefined) return
+      await this.wfile.write(line)
+    }
+  }
+}
+
+const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+process.stdout.write(`${server.address.port}\n`)
+await pipe(server, parallel(Lines, { limit: 10_000 }), drain)

@@ -1,0 +1,18 @@
+import { type AddressInfo, createServer } from 'node:net'
+
+const server = createServer((socket) => {
+  let received = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (text) => {
+    received += text
+    const end = received.indexOf('\n')
+    if (end !== -1) socket.end(received.slice(0, end + 1))
+  })
+  socket.on('error', () => {
+    socket.destroy()
+  })
+})
+
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`${(server.address() as AddressInfo).port}\n`)
+})

@@ -1,0 +1,63 @@
+import type { Outlet } from '../../lib/bytes/stream-writer.ts'
+import type { LimitExceededError } from '../../lib/errors.ts'
+
+/** What a writer has handed over in one go. */
+export interface Sent {
+  readonly chunks: readonly Uint8Array[]
+  readonly bytes: number
+  readonly text: string
+}
+
+/** A way out that leaves when it is told to. */
+export class FakeOutlet implements Outlet {
+  readonly sends: Sent[] = []
+  readonly overflows: LimitExceededError[] = []
+  finishes = 0
+  /** Send at once, as a socket with room does, instead of when told. */
+  atOnce = false
+  /** What goes wrong where it sends at once. */
+  error: Error | undefined
+  #sent: ((error?: Error | null) => void) | undefined
+  #finished: ((error?: Error | null) => void) | undefined
+
+  /** Whether a send is under way. */
+  get busy(): boolean {
+    return this.#sent !== undefined
+  }
+
+  /** All that was handed over. */
+  get text(): string {
+    return this.sends.map(({ text }) => text).join('')
+  }
+
+  send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void {
+    if (this.busy) throw new Error('two sends at once')
+    this.sends.push({ chunks, bytes, text: Buffer.concat(chunks).toString('latin1') })
+    if (this.atOnce) sent(this.error)
+    else this.#sent = sent
+  }
+
+  finish(finished: (error?: Error | null) => void): void {
+    if (this.busy) throw new Error('finished with a send under way')
+    this.finishes++
+    this.#finished = finished
+  }
+
+  overflow(error: LimitExceededError): void {
+    this.overflows.push(error)
+  }
+
+  /** The kernel has it, or not. */
+  sent(error?: Error): void {
+    const sent = this.#sent
+    this.#sent = undefined
+    if (sent === undefined) throw new Error('nothing is being sent')
+    sent(error)
+  }
+
+  /** The end has left, or not. */
+  finished(error?: Error): void {
+    if (this.#finished === undefined) throw new Error('nothing was finished')
+    this.#finished(error)
+  }
+}
