@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /** Checks of what callers pass: the sentence names the option and the value, so that the mistake is found at once. */
 
 interface Bounds {
@@ -5,9 +7,10 @@ interface Bounds {
   max: number
 }
 
-function show(value: unknown): string {
+/** A value as an error message shows it. */
+export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
-  return typeof value === 'function' ? `function ${value.name}` : String(value)
+  return inspect(value, { depth: 0, breakLength: Number.POSITIVE_INFINITY })
 }
 
 /** An integer within bounds, or the fallback where the option was left out. */

@@ -26,9 +26,9 @@ describe('integer', () => {
     ['5', '"5"'],
     [null, 'null'],
     [true, 'true'],
-    [5n, '5'],
+    [5n, '5n'],
     [Symbol('five'), 'Symbol(five)'],
-    [function five() {}, 'function five']
+    [function five() {}, '[Function: five]']
   ]
   for (const [value, shown] of wrong) {
     it(`throws a TypeError for ${shown}, a ${typeof value}`, () => {

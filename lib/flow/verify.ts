@@ -1,3 +1,4 @@
+import { show } from '../arguments.ts'
 import { refuseRequest } from '../handler/refuse.ts'
 import { closeSource } from '../iterator/close-source.ts'
 import type { Request } from '../request.ts'
@@ -26,7 +27,7 @@ const done = { done: true, value: undefined } as const
 export function verify<R extends Request = Request>(
   predicate: (request: R) => boolean | Promise<boolean>
 ): Stage<R, R> {
-  if (typeof predicate !== 'function') throw new TypeError(`verify takes a function: got ${String(predicate)}`)
+  if (typeof predicate !== 'function') throw new TypeError(`verify takes a function: got ${show(predicate)}`)
   return (source) => {
     const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
     let left = false

@@ -1,3 +1,4 @@
+import { show } from '../arguments.ts'
 import { AbortedError, BusyError } from '../errors.ts'
 import { requestEnd, requestStart } from '../events.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
@@ -25,9 +26,7 @@ function isHandlerClass<R extends Request>(handler: Handler<R>): handler is Hand
  */
 export function checkHandler(handler: unknown): void {
   if (typeof handler !== 'function') {
-    throw new TypeError(
-      `A handler must be a function or a class that extends BaseRequestHandler: got ${String(handler)}`
-    )
+    throw new TypeError(`A handler must be a function or a class that extends BaseRequestHandler: got ${show(handler)}`)
   }
   if (!isHandlerClass(handler as Handler) && /^class\b/.test(Function.prototype.toString.call(handler))) {
     throw new TypeError(`A handler class must extend BaseRequestHandler: ${handler.name || 'the class'} does not`)

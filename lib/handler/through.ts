@@ -1,5 +1,6 @@
 import type { Source, Transform } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
+import { show } from '../arguments.ts'
 import type { Request } from '../request.ts'
 import type { Writable } from '../wfile.ts'
 
@@ -17,6 +18,6 @@ import type { Writable } from '../wfile.ts'
 export function through(
   transform: Transform<AsyncIterable<Uint8ArrayList>, Source<Writable>>
 ): (request: Request) => Promise<void> {
-  if (typeof transform !== 'function') throw new TypeError(`through takes a function: got ${String(transform)}`)
+  if (typeof transform !== 'function') throw new TypeError(`through takes a function: got ${show(transform)}`)
   return (request) => request.sink(transform(request.source))
 }

@@ -1,5 +1,5 @@
 import type { Address } from '../address.ts'
-import { flag, known, milliseconds } from '../arguments.ts'
+import { flag, known, milliseconds, show } from '../arguments.ts'
 import type { CloseOptions, Report } from '../close.ts'
 import { ClosedError } from '../errors.ts'
 import { sequential } from '../flow/sequential.ts'
@@ -321,7 +321,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * assert.equal((await serving).aborted, 0)
    */
   async serveForever(stage: Stage<R, unknown> = this.stage()): Promise<Report> {
-    if (typeof stage !== 'function') throw new TypeError(`serveForever takes a stage: got ${String(stage)}`)
+    if (typeof stage !== 'function') throw new TypeError(`serveForever takes a stage: got ${show(stage)}`)
     await this.#ready()
     for await (const _ of stage(this));
     await this.#abandon()

@@ -266,7 +266,7 @@ for (const [name, open] of Object.entries({ tcp, unix: unix as unknown as typeof
       const reply = received(client)
       {
         await using used = request
-        used.wfile.write('bye')
+        void used.wfile.write('bye')
       }
       expect((await reply).toString()).toBe('bye')
       client.destroy()

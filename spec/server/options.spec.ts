@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import {
   BaseServer,
@@ -21,7 +22,7 @@ const notANumber: Wrong[] = [
   ['80', TypeError, '"80"'],
   [null, TypeError, 'null'],
   [true, TypeError, 'true'],
-  [{}, TypeError, '[object Object]']
+  [{}, TypeError, '{}']
 ]
 const notAnInteger: Wrong[] = [...notANumber, [1.5, RangeError, '1.5'], [Number.NaN, RangeError, 'NaN']]
 const notACount: Wrong[] = [...notAnInteger, [0, RangeError, '0'], [-1, RangeError, '-1']]
@@ -56,7 +57,7 @@ const noHandlers: [unknown, ...string[]][] = [
   [42, 'handler', '42'],
   ['handler', 'handler', 'handler'],
   [null, 'handler', 'null'],
-  [{ handle() {} }, 'handler', '[object Object]'],
+  [{ handle() {} }, 'handler', '{ handle: [Function: handle] }'],
   [class Lonely {}, 'BaseRequestHandler', 'Lonely'],
   [class {}, 'BaseRequestHandler']
 ]
@@ -159,7 +160,7 @@ describe('UDPServer', () => {
   it('has no options of TCPServer', () => {
     for (const name of ['backlog', 'noDelay', 'keepAlive']) {
       checkError(
-        caught(() => new UDPServer({ [name]: 1 } as never)),
+        caught(() => new UDPServer({ [name]: 1 })),
         TypeError,
         `UDPServer has no option ${name}`
       )
@@ -196,7 +197,7 @@ describe('UnixStreamServer', () => {
   it('has no options of TCPServer', () => {
     for (const name of ['host', 'port', 'noDelay', 'keepAlive']) {
       checkError(
-        caught(() => new UnixStreamServer({ path, [name]: 1 } as never)),
+        caught(() => new UnixStreamServer({ path, [name]: 1 })),
         TypeError,
         `UnixStreamServer has no option ${name}`
       )
@@ -299,21 +300,21 @@ describe('stages', () => {
   })
 
   for (const nonsense of [42, undefined, null, {}]) {
-    it(`verify throws a TypeError for ${nonsense} in place of a predicate`, () => {
+    it(`verify throws a TypeError for ${inspect(nonsense)} in place of a predicate`, () => {
       checkError(
         caught(() => verify(nonsense as never)),
         TypeError,
         'verify',
-        String(nonsense)
+        inspect(nonsense)
       )
     })
 
-    it(`through throws a TypeError for ${nonsense} in place of a transform`, () => {
+    it(`through throws a TypeError for ${inspect(nonsense)} in place of a transform`, () => {
       checkError(
         caught(() => through(nonsense as never)),
         TypeError,
         'through',
-        String(nonsense)
+        inspect(nonsense)
       )
     })
   }
@@ -383,9 +384,9 @@ describe('calls of a server', () => {
   })
 
   for (const nonsense of [42, null, {}]) {
-    it(`serveForever throws a TypeError for ${nonsense} in place of a stage, and does not listen`, async () => {
+    it(`serveForever throws a TypeError for ${inspect(nonsense)} in place of a stage, and does not listen`, async () => {
       const server = new TCPServer()
-      checkError(await rejected(() => server.serveForever(nonsense as never)), TypeError, 'stage', String(nonsense))
+      checkError(await rejected(() => server.serveForever(nonsense as never)), TypeError, 'stage', inspect(nonsense))
       expect(server.fileno()).toBe(undefined)
       await server.close()
     })

@@ -2,10 +2,10 @@
 export async function printedDuring(run: () => Promise<unknown>): Promise<string> {
   const { write } = process.stderr
   let printed = ''
-  process.stderr.write = ((text: string | Uint8Array) => {
+  process.stderr.write = (text: string | Uint8Array) => {
     printed += Buffer.from(text).toString()
     return true
-  }) as typeof write
+  }
   try {
     await run()
   } finally {
