@@ -62,7 +62,7 @@ export interface RFile extends AsyncIterable<Uint8ArrayList> {
    *
    * @param options - `limit` (65,536 bytes by default) and `chomp`
    * @returns the line, with its terminator unless chomped, or `undefined` at the end
-   * @throws {@link LimitExceededError} for a longer line; its bytes stay readable
+   * @throws {@link LimitExceededError} where `limit` bytes have come without a terminator; they stay readable
    */
   readLine(options?: LineOptions): Promise<Buffer | undefined>
 

@@ -19,6 +19,7 @@ export abstract class RequestBase implements Request {
   /** Set by a mode: its work closes the request, so the end of `sink` does not. */
   held = false
   readonly #signal = new LazySignal()
+  #isClosing = false
   #closing: Promise<void> | undefined
   #gone = false
   #listeners: ((request: this, outcome: Settlement) => void)[] | undefined
@@ -76,11 +77,13 @@ export abstract class RequestBase implements Request {
    * @throws {@link AbortedError} where something written could not be sent any more
    */
   close(outcome: Settlement = well): Promise<void> {
-    if (this.#closing === undefined) {
+    if (!this.#isClosing) {
+      this.#isClosing = true
       this.#outcome = outcome
       this.#closing = this.finish(outcome)
     }
-    return this.#closing
+    // Not yet there where finish() itself calls back into close().
+    return this.#closing ?? Promise.resolve()
   }
 
   /**
@@ -123,7 +126,7 @@ export abstract class RequestBase implements Request {
 
   /** Whether `close()` was called. */
   protected get isClosing(): boolean {
-    return this.#closing !== undefined
+    return this.#isClosing
   }
 
   /** Why it was aborted, where it was. */

@@ -113,7 +113,10 @@ export class StreamRequest extends RequestBase {
     return socket
   }
 
-  /** The request as a Node stream, over its rfile and wfile. Destroying the stream ends the request. */
+  /**
+   * The request as a Node stream, over its rfile and wfile. Destroying the stream ends the request; `for await` over it
+   * destroys it at the end, as it does every Node stream.
+   */
   toNodeStream(): Duplex {
     return nodeStream(this)
   }

@@ -16,6 +16,9 @@ export class ByteQueue {
   #offset = 0
   #small = 0
   #length = 0
+  // Where the last search came to: a chunk, and how many bytes stand before it.
+  #cursor = 0
+  #cursorStart = 0
 
   /** Bytes held. */
   get length(): number {
@@ -41,26 +44,28 @@ export class ByteQueue {
 
   /** Where `byte` stands first, at or after `from`; -1 where it does not. */
   indexOf(byte: number, from: number): number {
-    let start = 0
-    for (let i = this.#head; i < this.#chunks.length; i++) {
-      const chunk = this.#chunks[i] as Buffer
-      const offset = i === this.#head ? this.#offset : 0
-      const size = chunk.length - offset
-      if (from < start + size) {
-        const at = chunk.indexOf(byte, offset + Math.max(0, from - start))
-        if (at !== -1) return start + at - offset
-      }
-      start += size
+    for (let i = this.#seek(from); i < this.#chunks.length; i++) {
+      const found = this.#within(i, byte, from)
+      if (found !== -1) return found
+      this.#step(i)
     }
     return -1
   }
 
   /** Where `bytes` stand first, at or after `from`; -1 where they do not. */
-  indexOfAll(bytes: Uint8Array, from: number): number {
-    const first = bytes[0] as number
-    for (let at = this.indexOf(first, from); at !== -1; at = this.indexOf(first, at + 1)) {
-      if (at + bytes.length > this.#length) return -1
-      if (bytes.length === 1 || this.view(bytes.length, at).equals(bytes)) return at
+  indexOfAll(bytes: Buffer, from: number): number {
+    const overlap = bytes.length - 1
+    if (overlap === 0) return this.indexOf(bytes[0] as number, from)
+    for (let i = this.#seek(from); i < this.#chunks.length; i++) {
+      const found = this.#within(i, bytes, from)
+      if (found !== -1) return found
+      // What begins in this chunk and ends in a later one.
+      const chunk = this.#chunks[i] as Buffer
+      const offset = i === this.#head ? this.#offset : 0
+      const seam = Math.max(offset, chunk.length - overlap, offset + from - this.#cursorStart)
+      const at = seam < chunk.length ? this.#gather(i, seam, chunk.length - seam + overlap).indexOf(bytes) : -1
+      if (at !== -1) return this.#cursorStart + seam - offset + at
+      this.#step(i)
     }
     return -1
   }
@@ -80,6 +85,7 @@ export class ByteQueue {
     this.#length -= n
     if (end === chunk.length) this.#dropHead()
     else this.#offset = end
+    this.#keepCursor(n)
     return bytes
   }
 
@@ -93,26 +99,9 @@ export class ByteQueue {
     return list
   }
 
-  /** The `n` bytes from `from` on, which stay. Copied where they span chunks. */
-  view(n: number, from = 0): Buffer {
-    let skip = from
-    let whole: Buffer | undefined
-    let filled = 0
-    for (let i = this.#head; i < this.#chunks.length && filled < n; i++) {
-      const chunk = this.#chunks[i] as Buffer
-      const start = (i === this.#head ? this.#offset : 0) + skip
-      if (start >= chunk.length) {
-        skip = start - chunk.length
-        continue
-      }
-      skip = 0
-      if (whole === undefined) {
-        if (start + n <= chunk.length) return chunk.subarray(start, start + n)
-        whole = Buffer.allocUnsafe(Math.min(n, this.#length - from))
-      }
-      filled += chunk.copy(whole, filled, start, start + n - filled)
-    }
-    return whole ?? empty
+  /** The first `n` bytes, which stay. Copied where they span chunks. */
+  view(n: number): Buffer {
+    return this.#gather(this.#head, this.#offset, n)
   }
 
   /** Drop `n` bytes, no more than there are. */
@@ -128,11 +117,58 @@ export class ByteQueue {
       this.#dropHead()
     }
     this.#offset = end
+    this.#keepCursor(n)
   }
 
   /** Drop all. */
   clear(): void {
     this.#restart([], 0)
+  }
+
+  /** The chunk to search from: the cursor's, where that is not behind `from` already. */
+  #seek(from: number): number {
+    if (from < this.#cursorStart) this.#rewind()
+    return this.#cursor
+  }
+
+  /** `n` bytes were taken from the front. */
+  #keepCursor(n: number): void {
+    if (this.#cursor > this.#head) this.#cursorStart -= n
+    else this.#rewind()
+  }
+
+  #rewind(): void {
+    this.#cursor = this.#head
+    this.#cursorStart = 0
+  }
+
+  /** The cursor goes on to the next chunk; never past the last one, to which more may come. */
+  #step(i: number): void {
+    if (i + 1 >= this.#chunks.length) return
+    this.#cursor = i + 1
+    this.#cursorStart += (this.#chunks[i] as Buffer).length - (i === this.#head ? this.#offset : 0)
+  }
+
+  #within(i: number, wanted: number | Buffer, from: number): number {
+    const chunk = this.#chunks[i] as Buffer
+    const offset = i === this.#head ? this.#offset : 0
+    const at = chunk.indexOf(wanted, offset + Math.max(0, from - this.#cursorStart))
+    return at === -1 ? -1 : this.#cursorStart + at - offset
+  }
+
+  /** Up to `n` bytes from an offset in a chunk on. */
+  #gather(i: number, offset: number, n: number): Buffer {
+    const chunk = this.#chunks[i]
+    if (chunk === undefined || n === 0) return empty
+    if (offset + n <= chunk.length) return chunk.subarray(offset, offset + n)
+    const parts = [chunk.subarray(offset)]
+    let left = n - (chunk.length - offset)
+    for (let next = i + 1; left > 0 && next < this.#chunks.length; next++) {
+      const part = (this.#chunks[next] as Buffer).subarray(0, left)
+      parts.push(part)
+      left -= part.length
+    }
+    return Buffer.concat(parts)
   }
 
   #rest(): Buffer[] {
@@ -148,6 +184,7 @@ export class ByteQueue {
     this.#offset = 0
     this.#small = 0
     this.#length = length
+    this.#rewind()
   }
 
   #dropHead(): void {
@@ -156,9 +193,11 @@ export class ByteQueue {
     if (this.#head === this.#chunks.length) {
       this.#chunks.length = 0
       this.#head = 0
+      this.#cursor = 0
       this.#small = 0
     } else if (this.#head >= 256 && this.#head * 2 > this.#chunks.length) {
       this.#chunks.splice(0, this.#head)
+      this.#cursor -= this.#head
       this.#head = 0
     } else {
       // Keeps the slot from holding the memory of bytes that were taken.
@@ -171,5 +210,6 @@ export class ByteQueue {
     const run = this.#chunks.splice(from)
     if (run.length > 0) this.#chunks.push(Buffer.concat(run))
     this.#small = 0
+    if (this.#cursor > from) this.#rewind()
   }
 }

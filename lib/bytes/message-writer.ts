@@ -30,6 +30,7 @@ export class MessageWriter implements WFile {
       this.#written = true
       if (this.#length <= defaultMaxWriteQueue) return Promise.resolve()
       this.#chunks.length = 0
+      this.#length = 0
       this.close(
         new LimitExceededError(`Cannot write: the reply is over ${defaultMaxWriteQueue} bytes`, defaultMaxWriteQueue)
       )
@@ -38,12 +39,12 @@ export class MessageWriter implements WFile {
   }
 
   flush(): Promise<void> {
-    return Promise.resolve()
+    return this.#closed instanceof LimitExceededError ? rejection(this.#closed) : Promise.resolve()
   }
 
   end(): Promise<void> {
     this.close(ended)
-    return Promise.resolve()
+    return this.flush()
   }
 
   /** Take no more: later writes fail. */

@@ -23,7 +23,7 @@ interface Waiting {
   readonly kind: Kind
   readonly n: number
   readonly chomp: boolean
-  readonly delimiter: Uint8Array | undefined
+  readonly delimiter: Buffer | undefined
   readonly owner: object | undefined
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -180,11 +180,11 @@ export class ByteReader implements RFile {
 
   #iterate<T>(kind: Kind, limit: number, chomp: boolean): AsyncIterableIterator<T> {
     let open = true
-    this.#iterating++
+    let begun = false
     const leave = (): void => {
       if (!open) return
       open = false
-      if (--this.#iterating > 0 || this.#whenIdle === undefined) return
+      if (!begun || --this.#iterating > 0 || this.#whenIdle === undefined) return
       const callback = this.#whenIdle
       this.#whenIdle = undefined
       callback()
@@ -192,6 +192,10 @@ export class ByteReader implements RFile {
     const iterator: AsyncIterableIterator<T> = {
       next: () => {
         if (!open) return Promise.resolve(done)
+        if (!begun) {
+          begun = true
+          this.#iterating++
+        }
         const result = this.#start(kind, limit, chomp, undefined, leave) as Promise<IteratorResult<T>>
         return result
       },
@@ -211,7 +215,7 @@ export class ByteReader implements RFile {
     return iterator
   }
 
-  #start(kind: Kind, n: number, chomp = false, delimiter?: Uint8Array, owner?: () => void): Promise<unknown> {
+  #start(kind: Kind, n: number, chomp = false, delimiter?: Buffer, owner?: () => void): Promise<unknown> {
     this.#used = true
     if (this.#waiting !== undefined) {
       return Promise.reject(new BusyError('Cannot read: another read of this rfile is waiting'))
@@ -258,7 +262,7 @@ export class ByteReader implements RFile {
     this.#upstream?.resume()
   }
 
-  #attempt(kind: Kind, n: number, chomp: boolean, delimiter: Uint8Array | undefined): unknown {
+  #attempt(kind: Kind, n: number, chomp: boolean, delimiter: Buffer | undefined): unknown {
     const queue = this.#queue
     const { length } = queue
     switch (kind) {
@@ -284,7 +288,7 @@ export class ByteReader implements RFile {
         return line === undefined ? done : { done: false, value: line }
       }
       case kinds.until:
-        return this.#until(delimiter as Uint8Array, n)
+        return this.#until(delimiter as Buffer, n)
       case kinds.peek:
         if (length >= n) return queue.view(n)
         return this.#atEnd() ? queue.view(length) : notYet
@@ -319,7 +323,7 @@ export class ByteReader implements RFile {
     return line.subarray(0, line[at - 1] === carriageReturn ? at - 1 : at)
   }
 
-  #until(delimiter: Uint8Array, limit: number): Buffer | undefined | typeof notYet {
+  #until(delimiter: Buffer, limit: number): Buffer | undefined | typeof notYet {
     const { length } = this.#queue
     const at = this.#queue.indexOfAll(delimiter, this.#searchedUntil)
     if (at !== -1 && at + delimiter.length <= limit) return this.#take(at + delimiter.length)

@@ -25,8 +25,8 @@ describe('MessageWriter', () => {
 
   it('gathers all writes as one reply', async () => {
     const writer = new MessageWriter()
-    writer.write('né')
-    writer.write(Buffer.from('w'))
+    void writer.write('né')
+    void writer.write(Buffer.from('w'))
     await writer.flush()
     await writer.write(new Uint8ArrayList(Buffer.from('s'), Buffer.from('!')))
     expect(writer.length).toBe(6)
@@ -42,7 +42,7 @@ describe('MessageWriter', () => {
 
   it('keeps the reply and refuses writes after the end', async () => {
     const writer = new MessageWriter()
-    writer.write('kept')
+    void writer.write('kept')
     await writer.end()
     await writer.end()
     await expect(writer.write(' late')).rejects.toThrow(ClosedError)
@@ -79,8 +79,10 @@ describe('MessageWriter', () => {
     await expect(writer.write(Buffer.alloc(limit))).rejects.toMatchObject({ code: 'ERR_LIMIT_EXCEEDED', limit })
     await expect(writer.write('')).rejects.toThrow(LimitExceededError)
     expect(() => writer.reply).toThrow(LimitExceededError)
-    await writer.end()
+    await expect(writer.flush()).rejects.toThrow(LimitExceededError)
+    await expect(writer.end()).rejects.toThrow(LimitExceededError)
     expect(() => writer.reply).toThrow(LimitExceededError)
+    expect(writer.length).toBe(0)
   })
 
   it('leaves no rejection unhandled', async () => {
@@ -90,8 +92,8 @@ describe('MessageWriter', () => {
     }
     process.on('unhandledRejection', note)
     const writer = new MessageWriter()
-    writer.write(Buffer.alloc(limit + 1))
-    writer.write('late')
+    void writer.write(Buffer.alloc(limit + 1))
+    void writer.write('late')
     await turns(3)
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])

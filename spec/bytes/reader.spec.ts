@@ -146,13 +146,15 @@ describe('a ByteReader', () => {
 
   it('tells when nobody iterates any more', async () => {
     const told: string[] = []
-    const reader = over('a\nb\n')
+    const reader = over('a\nb\nc\n')
+    reader.lines()
     reader.whenIdle(() => told.push('unread'))
     expect(told).toEqual(['unread'])
     const one = reader.lines()
     const two = reader.lines()
-    reader.whenIdle(() => told.push('idle'))
     await one.next()
+    await two.next()
+    reader.whenIdle(() => told.push('idle'))
     await one.return?.()
     await one.return?.()
     expect(told).toEqual(['unread'])

@@ -27,11 +27,11 @@ afterEach(async () => {
 
 describe('what a StreamWriter sends', () => {
   it('is all that was written in one turn, at its end, in one go', async () => {
-    writer.write('héllo ')
-    writer.write(Buffer.from('wor'))
-    writer.write(new Uint8ArrayList(Buffer.from('l'), Buffer.alloc(0), Buffer.from('d')))
+    void writer.write('héllo ')
+    void writer.write(Buffer.from('wor'))
+    void writer.write(new Uint8ArrayList(Buffer.from('l'), Buffer.alloc(0), Buffer.from('d')))
     await microtasks(5)
-    writer.write('!')
+    void writer.write('!')
     expect(outlet.sends).toEqual([])
     expect(writer.length).toBe(13)
     await turns()
@@ -41,11 +41,11 @@ describe('what a StreamWriter sends', () => {
   })
 
   it('is sent turn by turn', async () => {
-    writer.write('a')
+    void writer.write('a')
     await turns()
     outlet.sent()
     expect(writer.length).toBe(0)
-    writer.write('b')
+    void writer.write('b')
     await turns()
     expect(outlet.sends.map(({ text }) => text)).toEqual(['a', 'b'])
   })
@@ -53,27 +53,27 @@ describe('what a StreamWriter sends', () => {
   it('is not copied', async () => {
     const bytes = Buffer.from('bytes')
     const listed = new Uint8Array([1, 2])
-    writer.write(bytes)
-    writer.write(new Uint8ArrayList(listed))
+    void writer.write(bytes)
+    void writer.write(new Uint8ArrayList(listed))
     await turns()
     expect(outlet.sends[0]?.chunks[0]).toBe(bytes)
     expect(outlet.sends[0]?.chunks[1]).toBe(listed)
   })
 
   it('leaves at once where it is 64 KiB', () => {
-    writer.write(Buffer.alloc(65_535))
+    void writer.write(Buffer.alloc(65_535))
     expect(outlet.sends).toHaveLength(0)
-    writer.write('x')
+    void writer.write('x')
     expect(outlet.sends.map(({ bytes }) => bytes)).toEqual([65_536])
   })
 
   it('gathers while a send is under way, and then leaves together, in order', async () => {
-    writer.write('1')
+    void writer.write('1')
     await turns()
-    writer.write('2')
+    void writer.write('2')
     await turns()
-    writer.write('3')
-    writer.write(Buffer.alloc(65_536, '4'))
+    void writer.write('3')
+    void writer.write(Buffer.alloc(65_536, '4'))
     await turns()
     expect(outlet.sends).toHaveLength(1)
     expect(writer.length).toBe(65_539)
@@ -130,7 +130,7 @@ describe('waiting for a StreamWriter', () => {
 
   it('is for bytes that are being sent, too', async () => {
     writer.highWaterMark = 10
-    writer.write('0123456789')
+    void writer.write('0123456789')
     await turns()
     const over = watch(writer.write('x'))
     await turns()
@@ -142,7 +142,7 @@ describe('waiting for a StreamWriter', () => {
 
   it('is for an empty write as for any other', async () => {
     writer.highWaterMark = 10
-    writer.write('more than ten bytes')
+    void writer.write('more than ten bytes')
     const unsent = watch(writer.write(''))
     await turns()
     const sending = watch(writer.write(''))
@@ -154,10 +154,10 @@ describe('waiting for a StreamWriter', () => {
   })
 
   it('flush() sends now and waits for all', async () => {
-    writer.write('a')
+    void writer.write('a')
     const first = watch(writer.flush())
     expect(outlet.text).toBe('a')
-    writer.write('b')
+    void writer.write('b')
     const second = watch(writer.flush())
     outlet.sent()
     await microtasks()
@@ -174,9 +174,9 @@ describe('waiting for a StreamWriter', () => {
 
 describe('the end of a StreamWriter', () => {
   it('comes after all that was written, and settles when it has left', async () => {
-    writer.write('a')
+    void writer.write('a')
     await turns()
-    writer.write('b')
+    void writer.write('b')
     const ending = watch(writer.end())
     expect(outlet.finishes).toBe(0)
     outlet.sent()
@@ -191,7 +191,7 @@ describe('the end of a StreamWriter', () => {
   })
 
   it('does not wait for the end of the turn', () => {
-    writer.write('a')
+    void writer.write('a')
     void writer.end()
     expect(outlet.text).toBe('a')
     expect(outlet.finishes).toBe(0)
@@ -209,10 +209,10 @@ describe('the end of a StreamWriter', () => {
   })
 
   it('refuses writes after it, not those before', async () => {
-    writer.write('kept')
+    void writer.write('kept')
     void writer.end()
     await expect(writer.write('late')).rejects.toThrow(ClosedError)
-    writer.write('late and not awaited')
+    void writer.write('late and not awaited')
     const flushing = watch(writer.flush())
     outlet.sent()
     await flushing.promise
@@ -242,10 +242,10 @@ describe('the failure of a StreamWriter', () => {
       outlet = new FakeOutlet()
       writer = new StreamWriter(outlet)
       writer.highWaterMark = 1
-      writer.write('not awaited, and above the mark')
+      void writer.write('not awaited, and above the mark')
       void writer.flush()
       outlet.sent(gone)
-      writer.write('nor is this')
+      void writer.write('nor is this')
       await turns(2)
       expect(unhandled).toEqual([])
       await expect(next === 'write' ? writer.write('x') : writer[next]()).rejects.toBe(gone)
@@ -253,7 +253,7 @@ describe('the failure of a StreamWriter', () => {
   })
 
   it('does not matter to an end that has lost nothing', async () => {
-    writer.write('a')
+    void writer.write('a')
     void writer.flush()
     outlet.sent()
     writer.fail(gone)
@@ -263,12 +263,12 @@ describe('the failure of a StreamWriter', () => {
   })
 
   it('matters to an end that has lost bytes: unsent, or being sent', async () => {
-    writer.write('unsent')
+    void writer.write('unsent')
     writer.fail(gone)
     await expect(writer.end()).rejects.toBe(gone)
 
     writer = new StreamWriter(outlet)
-    writer.write('being sent')
+    void writer.write('being sent')
     await turns()
     const ending = writer.end()
     writer.fail(gone)
@@ -308,7 +308,7 @@ describe('the failure of a StreamWriter', () => {
   })
 
   it('is the first one: later ones change nothing', async () => {
-    writer.write('a')
+    void writer.write('a')
     writer.fail(gone)
     writer.fail(new Error('also'))
     await expect(writer.write('b')).rejects.toBe(gone)
@@ -321,15 +321,15 @@ describe('the bound of a StreamWriter', () => {
   it('is an error of writes that were not waited for, and is told to the outlet', async () => {
     writer.maxQueue = 10
     writer.highWaterMark = 5
-    writer.write('0123456789')
-    writer.write('x')
+    void writer.write('0123456789')
+    void writer.write('x')
     expect(outlet.overflows).toEqual([])
     const refused = watch(writer.write('y'))
     await microtasks()
     expect(refused.reason).toBeInstanceOf(LimitExceededError)
     expect((refused.reason as LimitExceededError).limit).toBe(10)
     expect(outlet.overflows).toEqual([refused.reason])
-    writer.write('nor this, and nobody awaits it')
+    void writer.write('nor this, and nobody awaits it')
     expect(writer.length).toBe(11)
     void writer.flush()
     expect(outlet.text).toBe('0123456789x')
@@ -357,9 +357,9 @@ describe('an outlet that sends at once', () => {
   it('lets nobody wait', async () => {
     writer.highWaterMark = 10
     await writer.write(Buffer.alloc(65_536))
-    writer.write('a')
+    void writer.write('a')
     await writer.flush()
-    writer.write('b')
+    void writer.write('b')
     expect(writer.length).toBe(1)
     const ending = writer.end()
     expect(outlet.finishes).toBe(1)
@@ -370,9 +370,9 @@ describe('an outlet that sends at once', () => {
 
   it('is told the end once, though another send was under way before', async () => {
     outlet.atOnce = false
-    writer.write('slow')
+    void writer.write('slow')
     await turns()
-    writer.write('fast')
+    void writer.write('fast')
     const ending = writer.end()
     outlet.atOnce = true
     outlet.sent()
@@ -384,21 +384,21 @@ describe('an outlet that sends at once', () => {
 
   it('makes the flush and the end fail that it fails', async () => {
     outlet.error = gone
-    writer.write('lost')
+    void writer.write('lost')
     await expect(writer.flush()).rejects.toBe(gone)
     await expect(writer.end()).rejects.toBe(gone)
 
     writer = new StreamWriter(outlet)
-    writer.write('lost')
+    void writer.write('lost')
     await expect(writer.end()).rejects.toBe(gone)
     expect(outlet.finishes).toBe(0)
   })
 
   it('is not told the end after its failure', async () => {
     outlet.atOnce = false
-    writer.write('slow')
+    void writer.write('slow')
     await turns()
-    writer.write('lost')
+    void writer.write('lost')
     const ending = writer.end()
     outlet.atOnce = true
     outlet.error = gone

@@ -109,7 +109,7 @@ describe('a connection as web streams', () => {
   it('are cut off by cancelling the input', async () => {
     await using pair = await tcpPair()
     const { readable, writable } = pair.request.toWebStreams()
-    const ended = received(pair.client).catch((error: NodeJS.ErrnoException) => error.code)
+    const ended = received(pair.client).catch((error: unknown) => (error as NodeJS.ErrnoException).code)
     await readable.cancel(new Error('enough'))
     await gone(pair.request)
     await expect(writable.getWriter().write(Buffer.from('x'))).rejects.toMatchObject({ cause: 'server-error' })

@@ -70,7 +70,7 @@ describe('Channel', () => {
 
   it('gives back what waits when it is discarded, in order, and takes nothing more', async () => {
     const channel = new Channel<string>(40)
-    const letters = [...'abcdefghijklmnopqrstuvwxyz']
+    const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
     for (const letter of letters) channel.offer(letter)
     expect(await channel.take()).toBe('a')
     const back: string[] = []

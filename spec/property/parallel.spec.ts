@@ -181,7 +181,7 @@ async function play(plan: Plan): Promise<void> {
 
 describe('parallel and sequential', () => {
   it('hold their limit, close every request once and give their source back, whatever happens', async () => {
-    await fc.assert(fc.asyncProperty(plan, play), { numRuns: runs(1_000), timeout: 10_000 })
+    await fc.assert(fc.asyncProperty(plan, play), { numRuns: runs(1_000), plugins: [fc.timeout(10_000)] })
   })
 
   it('use all their permits, and no more', async () => {
@@ -207,7 +207,7 @@ describe('parallel and sequential', () => {
         expect(read).toBe(total)
         expect(peak).toBe(Math.min(limit, total))
       }),
-      { numRuns: runs(100), timeout: 10_000 }
+      { numRuns: runs(100), plugins: [fc.timeout(10_000)] }
     )
   })
 
@@ -235,7 +235,7 @@ describe('parallel and sequential', () => {
         expect(answers.map(({ value }) => value?.done)).toEqual(answers.map((_, i) => i >= total))
         expect(source.returns).toBe(1)
       }),
-      { numRuns: runs(100), timeout: 10_000 }
+      { numRuns: runs(100), plugins: [fc.timeout(10_000)] }
     )
   })
 
@@ -264,7 +264,7 @@ describe('parallel and sequential', () => {
           })
           const handler = async (request: MessageRequest): Promise<void> => {
             const { before, after, rethrows } = steps[Number(request.packet.toString())] as (typeof steps)[number]
-            request.wfile.write('never to be sent')
+            void request.wfile.write('never to be sent')
             await pause(before)
             request.abort(new Error('enough'))
             await pause(after)
@@ -281,7 +281,7 @@ describe('parallel and sequential', () => {
           expect(replied).toEqual([])
         }
       ),
-      { numRuns: runs(100), timeout: 10_000 }
+      { numRuns: runs(100), plugins: [fc.timeout(10_000)] }
     )
   })
 })

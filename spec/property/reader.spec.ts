@@ -173,8 +173,8 @@ class Pair {
         if (!iterated) answer.told = told(value)
         else answer.told = result.done === true ? 'done' : told(result.value.subarray())
       },
-      (error: Error) => {
-        answer.told = toldError(error)
+      (error: unknown) => {
+        answer.told = toldError(error as Error)
       }
     )
     return answer

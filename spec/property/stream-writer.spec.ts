@@ -100,7 +100,6 @@ describe('StreamWriter against a tally', () => {
           }
           // One that is over stays over.
           waiting.splice(0, waiting.length, ...waiting.filter(({ watched }) => watched.state === 'pending'))
-          expect(written.startsWith(outlet.text)).toBe(true)
         }
         await turns()
         while (outlet.busy) {
@@ -108,8 +107,9 @@ describe('StreamWriter against a tally', () => {
           outlet.sent()
         }
         await microtasks()
+        expect(written.startsWith(outlet.text)).toBe(true)
         if (!failed) {
-          expect(outlet.text).toBe(written)
+          expect(outlet.text.length).toBe(written.length)
           expect(waiting.filter(({ watched }) => watched.state === 'pending')).toEqual([])
         }
         expect(outlet.overflows).toHaveLength(overflows)

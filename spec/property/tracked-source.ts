@@ -151,8 +151,10 @@ export class TrackedSource {
         return new Promise(() => {})
       case 'ends the pull':
         this.#endPull?.({ done: true, value: undefined })
+        return Promise.resolve({ done: true, value: undefined })
+      default:
+        return Promise.resolve({ done: true, value: undefined })
     }
-    return Promise.resolve({ done: true, value: undefined })
   }
 
   #request(): MessageRequest {

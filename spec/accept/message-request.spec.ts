@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest'
+import { BaseServer, MessageRequest, type Settlement } from '../../lib/index.ts'
+
+describe('a message request', () => {
+  const server = new BaseServer()
+
+  it('is given back once, though its reply aborts it and fails', async () => {
+    const released: Settlement['status'][] = []
+    const request: MessageRequest = new MessageRequest({
+      server,
+      packet: 'x',
+      reply: () => {
+        request.abort()
+        throw new Error('no way back')
+      },
+      release: ({ status }) => released.push(status)
+    })
+    await request.wfile.write('y')
+    await expect(request.close()).rejects.toThrow('no way back')
+    expect(released).toEqual(['rejected'])
+  })
+
+  it('is answered once, though its reply closes it again', async () => {
+    let replies = 0
+    let released = 0
+    const request: MessageRequest = new MessageRequest({
+      server,
+      packet: 'x',
+      reply: () => {
+        replies++
+        void request.close()
+      },
+      release: () => released++
+    })
+    await request.wfile.write('y')
+    await request.close()
+    await request.close()
+    expect([replies, released]).toEqual([1, 1])
+  })
+
+  it('is closed by a pipe, though somebody has asked for its lines and never read one', async () => {
+    const replies: string[] = []
+    const request = new MessageRequest({ server, packet: 'x', reply: (bytes) => replies.push(bytes.toString()) })
+    request.rfile.lines()
+    await request.sink(['answer'])
+    expect(replies).toEqual(['answer'])
+  })
+
+  it('tells how it went, to whoever asks before and after', async () => {
+    const told: string[] = []
+    const request = new MessageRequest({ server, packet: 'x' })
+    request.whenClosed((_, { status }) => told.push(`before: ${status}`))
+    await request.close({ status: 'rejected', reason: new Error('no') })
+    request.whenClosed((_, { status }) => told.push(`after: ${status}`))
+    expect(told).toEqual(['before: rejected', 'after: rejected'])
+  })
+})
