@@ -4,6 +4,7 @@ import { type Outlet, StreamWriter } from '../bytes/stream-writer.ts'
 import { ClosedError, type LimitExceededError } from '../errors.ts'
 import type { Fault } from '../iterator/fault.ts'
 import type { Stats } from '../stats.ts'
+import { hasLeft, linger } from './linger.ts'
 import { requestClosed } from './request-closed.ts'
 
 /** What a handler's fields set on its connection. */
@@ -32,9 +33,7 @@ export interface FlowHost {
   socketClosed(): void
 }
 
-// After the reply and our end have left, what the peer still sends is read and dropped: closing on unread input makes
-// the kernel send a reset, and the reset can overtake the reply.
-const lingerTimeout = 1_000
+// What is read and dropped after the close, at most: see linger.ts.
 const lingerBytes = 16 * 1024 * 1024
 
 // The least segment that a TCP peer must take.
@@ -87,7 +86,7 @@ export class SocketFlow implements Upstream, Outlet {
   #noDelay: boolean
   #outputEnded = false
   #inputEnded = false
-  #lingering: NodeJS.Timeout | undefined
+  #lingering = false
   #told: ((error?: Error | null) => void) | undefined
   /** Bytes received. */
   bytesIn = 0
@@ -267,7 +266,7 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   closed(): void {
-    clearTimeout(this.#lingering)
+    if (this.#lingering) hasLeft(this.#socket)
     this.#over ??= connectionClosed
     this.#reader?.fail(this.#over)
     this.#writer?.fail(this.#over)
@@ -281,9 +280,12 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   #linger(): void {
-    if (this.#inputEnded || this.#socket.destroyed || this.#lingering !== undefined) return
+    if (this.#inputEnded || this.#socket.destroyed || this.#lingering) return
     if (this.#discarded >= lingerBytes) this.#socket.destroy()
-    else this.#lingering = setTimeout(destroy, lingerTimeout, this.#socket)
+    else {
+      this.#lingering = true
+      linger(this.#socket)
+    }
   }
 
   #applySettings(): void {
@@ -296,8 +298,4 @@ export class SocketFlow implements Upstream, Outlet {
     if (settings.writeHighWaterMark !== undefined) this.#writer.highWaterMark = settings.writeHighWaterMark
     if (settings.maxWriteQueue !== undefined) this.#writer.maxQueue = settings.maxWriteQueue
   }
-}
-
-function destroy(socket: Socket): void {
-  socket.destroy()
 }

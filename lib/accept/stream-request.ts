@@ -47,22 +47,7 @@ export class StreamRequest extends RequestBase {
     noDelay: boolean
   ) {
     super(server, clientAddress)
-    this.#flow = new SocketFlow(
-      socket,
-      {
-        peerGone: (error) =>
-          this.abortFor(
-            'peer-gone',
-            `the peer is gone (${(error as NodeJS.ErrnoException).code ?? error.message})`,
-            error
-          ),
-        timedOut: () => this.abortFor('timeout', `nothing came or left for ${this.#timeout} ms`),
-        overflowed: (error: LimitExceededError) => this.abort(error),
-        socketClosed: () => this.leave()
-      },
-      stats,
-      noDelay
-    )
+    this.#flow = new SocketFlow(socket, this, stats, noDelay)
   }
 
   /** The input. */
@@ -124,6 +109,26 @@ export class StreamRequest extends RequestBase {
   /** The request as a `ReadableStream` and a `WritableStream`, over its rfile and wfile. */
   toWebStreams(): WebStreams {
     return webStreams(this)
+  }
+
+  /** @internal */
+  peerGone(error: Error): void {
+    this.abortFor('peer-gone', `the peer is gone (${(error as NodeJS.ErrnoException).code ?? error.message})`, error)
+  }
+
+  /** @internal */
+  timedOut(): void {
+    this.abortFor('timeout', `nothing came or left for ${this.#timeout} ms`)
+  }
+
+  /** @internal */
+  overflowed(error: LimitExceededError): void {
+    this.abort(error)
+  }
+
+  /** @internal */
+  socketClosed(): void {
+    this.leave()
   }
 
   /** Send what is left and release what the request holds. */

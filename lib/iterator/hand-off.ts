@@ -1,7 +1,9 @@
-import { type Deferred, deferred } from './deferred.ts'
+import { deferred } from './deferred.ts'
 
-interface Reader<T> extends Deferred<IteratorResult<T, undefined>> {
+interface Reader<T> {
   readonly owner: object
+  readonly resolve: (result: IteratorResult<T, undefined>) => void
+  readonly reject: (error: unknown) => void
 }
 
 const done = { done: true, value: undefined } as const
@@ -61,10 +63,11 @@ export class HandOff<T> {
     if (this.#kept.length > 0) return Promise.resolve({ done: false, value: this.#kept.shift() as T })
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error)
     if (this.#ended) return Promise.resolve(done)
-    const reader: Reader<T> = { owner, ...deferred<IteratorResult<T, undefined>>() }
-    this.#readers.push(reader)
+    const promise = new Promise<IteratorResult<T, undefined>>((resolve, reject) => {
+      this.#readers.push({ owner, resolve, reject })
+    })
     if (!this.#pulling) this.#fetch()
-    return reader.promise
+    return promise
   }
 
   /** Take back what this owner asked for: its parked calls get `done`. */
