@@ -26,7 +26,10 @@ export function integer(name: string, value: unknown, fallback: number, { min, m
 /** A count of at least `min`, for which `Infinity` means "no bound". */
 export function count(name: string, value: unknown, fallback: number, min = 1): number {
   if (value === Number.POSITIVE_INFINITY) return value
-  return integer(name, value, fallback, { min, max: Number.MAX_SAFE_INTEGER })
+  if (value === undefined) return fallback
+  if (typeof value !== 'number') throw new TypeError(`Option ${name} must be a number: got ${show(value)}`)
+  if (Number.isSafeInteger(value) && value >= min) return value
+  throw new RangeError(`Option ${name} must be an integer of at least ${min}, or Infinity: got ${value}`)
 }
 
 // Node's timers turn anything longer into 1 ms.
@@ -62,7 +65,7 @@ export function text(name: string, value: unknown, fallback: string | undefined)
 
 /** An options object whose keys are all known: a misspelt option must not be silently without effect. */
 export function known(what: string, options: object, names: readonly string[]): void {
-  if (options === null || typeof options !== 'object') {
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     throw new TypeError(`${what} takes an object of options: got ${show(options)}`)
   }
   for (const name of Object.keys(options)) {

@@ -1,10 +1,9 @@
 import type { Duplex, Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Address } from './address.ts'
-import type { CloseOptions, Report } from './close.ts'
 import type { Settlement } from './outcome.ts'
 import type { RFile } from './rfile.ts'
-import type { Stats } from './stats.ts'
+import type { ServerStats, Stats } from './stats.ts'
 import type { WFile, Writable } from './wfile.ts'
 
 /**
@@ -45,6 +44,8 @@ export interface Request
   readonly bytesIn: number
   /** Bytes handed over to leave so far. */
   readonly bytesOut: number
+  /** Whether a read is waiting for bytes. */
+  readonly reading: boolean
   /** Set by a mode: its work closes the request, so the end of `sink` does not. */
   held: boolean
 
@@ -90,6 +91,9 @@ export interface RequestServer {
   readonly stopping: AbortSignal
   /** What it counts, as it counts. */
   readonly counters: Stats
+
+  /** What has been counted, and what is the case now. */
+  stats(): ServerStats
 
   /**
    * Close it. In a handler don't await this: the close waits for the handler.
@@ -137,4 +141,39 @@ export interface RequestServer {
    * @param request - the request it concerns, where it concerns one
    */
   noteError(error: unknown, request?: Request): Promise<void>
+}
+
+/** How a server is closed. */
+export interface CloseOptions {
+  /**
+   * Milliseconds that running requests have to finish; then they are cut off. 15 seconds by default; `Infinity` waits
+   * for as long as it takes. Of several calls of `close()` the earliest deadline counts.
+   */
+  readonly deadline?: number
+}
+
+/** What became of the requests that a closing server still had. */
+export interface Report {
+  /** Requests that ended by themselves after the close began. */
+  readonly finished: number
+  /** Requests that were cut off at the deadline. */
+  readonly aborted: number
+  /** Requests that had come in and that nobody took. */
+  readonly refused: number
+  /** Those that were cut off, one by one. */
+  readonly stillOpen: readonly StillOpen[]
+}
+
+/** A request that was still open when the deadline came. */
+export interface StillOpen {
+  /** The request, cut off. */
+  readonly request: Request
+  /** Where it came from. */
+  readonly clientAddress: Address | undefined
+  /** Milliseconds since it was handed out. */
+  readonly age: number
+  /** Bytes that had come in. */
+  readonly bytesIn: number
+  /** Bytes that had been handed over to leave. */
+  readonly bytesOut: number
 }

@@ -12,6 +12,12 @@ export interface LineOptions extends ReadOptions {
   readonly chomp?: boolean
 }
 
+/** How lines are iterated. */
+export interface LinesOptions extends LineOptions {
+  /** Ends the iteration when it aborts, also while it waits: `request.stopping`, say. The rest stays readable. */
+  readonly signal?: AbortSignal
+}
+
 /**
  * The input of a request: Python's `rfile`.
  *
@@ -97,9 +103,9 @@ export interface RFile extends AsyncIterable<Uint8ArrayList> {
   /**
    * The lines, one by one, to the end.
    *
-   * @param options - as in {@link RFile.readLine}
+   * @param options - as in {@link RFile.readLine}, and a `signal` that ends it
    */
-  lines(options?: LineOptions): AsyncIterableIterator<Buffer>
+  lines(options?: LinesOptions): AsyncIterableIterator<Buffer>
 
   /**
    * Put bytes back: they are read next.

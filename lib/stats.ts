@@ -20,3 +20,11 @@ export interface Stats {
 export function zeroStats(): Stats {
   return { accepted: 0, refused: 0, dropped: 0, served: 0, failed: 0, bytesIn: 0, bytesOut: 0 }
 }
+
+/** What {@link BaseServer.stats} tells. */
+export interface ServerStats extends Stats {
+  /** Requests handed out that have not gone yet. */
+  readonly open: number
+  /** Requests that were taken in and wait for somebody to serve them. */
+  readonly waiting: number
+}

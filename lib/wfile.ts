@@ -37,6 +37,10 @@ export interface WFile {
   /** Send now what was written, and wait until the kernel has it. On a message: nothing, it leaves at the close. */
   flush(): Promise<void>
 
-  /** Write nothing more: send what is left, and tell the peer that it was all. Reading goes on. */
-  end(): Promise<void>
+  /**
+   * Write nothing more: send what is left, and tell the peer that it was all. Reading goes on.
+   *
+   * @param bytes - the last ones, if any
+   */
+  end(bytes?: Writable): Promise<void>
 }

@@ -55,7 +55,7 @@ describe('count', () => {
   for (const value of [0, -1, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, 2 ** 53]) {
     it(`throws a RangeError for ${value}`, () => {
       expect(() => count('n', value, 7)).toThrow(RangeError)
-      expect(() => count('n', value, 7)).toThrow(`Option n must be an integer from 1`)
+      expect(() => count('n', value, 7)).toThrow(`Option n must be an integer of at least 1, or Infinity`)
       expect(() => count('n', value, 7)).toThrow(`got ${value}`)
     })
   }

@@ -1,4 +1,5 @@
 import type { Address } from '../address.ts'
+import { show } from '../arguments.ts'
 import { MessageWriter } from '../bytes/message-writer.ts'
 import { ByteReader } from '../bytes/reader.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
@@ -54,6 +55,9 @@ export class MessageRequest extends RequestBase {
 
   /** @param options - what it is made of */
   constructor({ server, packet, clientAddress, reply, release }: MessageOptions) {
+    if (typeof server?.processRequest !== 'function') {
+      throw new TypeError(`Option server must be a server, such as this in getRequest: got ${show(server)}`)
+    }
     super(server, clientAddress)
     this.packet = toBuffer(packet)
     this.#send = reply
@@ -72,6 +76,11 @@ export class MessageRequest extends RequestBase {
       if (this.#over !== undefined) this.#writer.close(this.#over)
     }
     return this.#writer
+  }
+
+  /** Whether a read is waiting: never, all is there. */
+  override get reading(): boolean {
+    return false
   }
 
   /** Bytes that came in so far. */

@@ -43,6 +43,8 @@ export abstract class RequestBase implements Request {
   /** Bytes handed over to leave so far. */
   abstract get bytesOut(): number
 
+  /** Whether a read is waiting for bytes. */
+  abstract get reading(): boolean
   /** Send what is left and release what the request holds; called once. */
   protected abstract finish(outcome: Settlement): Promise<void>
   /** Let go at once; called at most once. */

@@ -129,6 +129,11 @@ export class SocketFlow implements Upstream, Outlet {
     return this.#writer
   }
 
+  /** Whether a read is waiting for bytes. */
+  get reading(): boolean {
+    return this.#reader?.parked ?? false
+  }
+
   /** Whether nothing was read or written. */
   get untouched(): boolean {
     return !this.#reading && !(this.#reader?.used ?? false) && this.bytesOut === 0 && (this.#writer?.length ?? 0) === 0
@@ -262,7 +267,7 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   timedOut(): void {
-    if ((this.#reader?.parked ?? false) || (this.#writer?.length ?? 0) > 0) this.#host.timedOut()
+    if (this.reading || (this.#writer?.length ?? 0) > 0) this.#host.timedOut()
   }
 
   closed(): void {

@@ -60,6 +60,11 @@ export class StreamRequest extends RequestBase {
     return this.#flow.writer
   }
 
+  /** Whether a read is waiting for bytes. */
+  override get reading(): boolean {
+    return this.#flow.reading
+  }
+
   /** Bytes that came in so far. */
   override get bytesIn(): number {
     return this.#flow.bytesIn

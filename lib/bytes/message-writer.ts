@@ -42,7 +42,8 @@ export class MessageWriter implements WFile {
     return this.#closed instanceof LimitExceededError ? rejection(this.#closed) : Promise.resolve()
   }
 
-  end(): Promise<void> {
+  end(bytes?: Writable): Promise<void> {
+    if (bytes !== undefined) void this.write(bytes)
     this.close(ended)
     return this.flush()
   }

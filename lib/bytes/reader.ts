@@ -1,10 +1,12 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
-import { count, integer } from '../arguments.ts'
+import { count, integer, known } from '../arguments.ts'
 import { BusyError, LimitExceededError, UnexpectedEOFError } from '../errors.ts'
+import { rejection } from '../iterator/deferred.ts'
 import { errorOf, type Fault } from '../iterator/fault.ts'
-import type { LineOptions, ReadOptions, RFile } from '../rfile.ts'
+import type { LineOptions, LinesOptions, ReadOptions, RFile } from '../rfile.ts'
 import type { Writable } from '../wfile.ts'
 import { ByteQueue } from './byte-queue.ts'
+import { iteration } from './iteration.ts'
 import { toBuffer } from './to-buffer.ts'
 
 /** Where a reader's bytes come from: it is told when to send and that somebody waits; `push` tells it when to stop. */
@@ -24,9 +26,10 @@ interface Waiting {
   readonly n: number
   readonly chomp: boolean
   readonly delimiter: Buffer | undefined
-  readonly owner: object | undefined
+  readonly owner: (() => void) | undefined
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+  promise?: Promise<unknown>
 }
 
 const notYet = Symbol('not yet')
@@ -162,9 +165,10 @@ export class ByteReader implements RFile {
     return this.#start(kinds.all, count('limit', options?.limit, defaultReadAllLimit, 0)) as Promise<Buffer>
   }
 
-  lines(options?: LineOptions): AsyncIterableIterator<Buffer> {
-    const limit = count('limit', options?.limit, defaultLineLimit)
-    return this.#iterate<Buffer>(kinds.lineResult, limit, options?.chomp === true)
+  lines(options: LinesOptions = {}): AsyncIterableIterator<Buffer> {
+    known('lines', options, ['limit', 'chomp', 'signal'])
+    const limit = count('limit', options.limit, defaultLineLimit)
+    return this.#iterate<Buffer>(kinds.lineResult, limit, options.chomp === true, options.signal)
   }
 
   unread(bytes: Writable): void {
@@ -178,47 +182,38 @@ export class ByteReader implements RFile {
     return this.#iterate<Uint8ArrayList>(kinds.batch, 0, false)
   }
 
-  #iterate<T>(kind: Kind, limit: number, chomp: boolean): AsyncIterableIterator<T> {
-    let open = true
-    let begun = false
-    const leave = (): void => {
-      if (!open) return
-      open = false
-      if (!begun || --this.#iterating > 0 || this.#whenIdle === undefined) return
-      const callback = this.#whenIdle
-      this.#whenIdle = undefined
-      callback()
-    }
-    const iterator: AsyncIterableIterator<T> = {
-      next: () => {
-        if (!open) return Promise.resolve(done)
-        if (!begun) {
-          begun = true
+  #iterate<T>(kind: Kind, limit: number, chomp: boolean, signal?: AbortSignal): AsyncIterableIterator<T> {
+    return iteration<T>(
+      {
+        next: (owner) => this.#start(kind, limit, chomp, undefined, owner) as Promise<IteratorResult<T>>,
+        cancel: (owner) => this.#cancel(owner),
+        begun: () => {
           this.#iterating++
-        }
-        const result = this.#start(kind, limit, chomp, undefined, leave) as Promise<IteratorResult<T>>
-        return result
+        },
+        ended: () => this.#iterationEnded()
       },
-      return: () => {
-        if (this.#waiting?.owner === leave) {
-          const { resolve } = this.#waiting
-          this.#waiting = undefined
-          resolve(done)
-        }
-        leave()
-        return Promise.resolve(done)
-      },
-      [Symbol.asyncIterator]() {
-        return iterator
-      }
-    }
-    return iterator
+      signal
+    )
+  }
+
+  #cancel(owner: () => void): void {
+    if (this.#waiting?.owner !== owner) return
+    const { resolve } = this.#waiting
+    this.#waiting = undefined
+    resolve(done)
+  }
+
+  #iterationEnded(): void {
+    if (--this.#iterating > 0) return
+    const callback = this.#whenIdle
+    this.#whenIdle = undefined
+    callback?.()
   }
 
   #start(kind: Kind, n: number, chomp = false, delimiter?: Buffer, owner?: () => void): Promise<unknown> {
     this.#used = true
     if (this.#waiting !== undefined) {
-      return Promise.reject(new BusyError('Cannot read: another read of this rfile is waiting'))
+      return rejection(new BusyError('Cannot read: another read of this rfile is waiting'))
     }
     try {
       const result = this.#attempt(kind, n, chomp, delimiter)
@@ -229,9 +224,9 @@ export class ByteReader implements RFile {
       }
     } catch (error) {
       owner?.()
-      return Promise.reject(error)
+      return rejection(error)
     }
-    return new Promise((resolve, reject) => {
+    const promise = new Promise((resolve, reject) => {
       this.#waiting = { kind, n, chomp, delimiter, owner, resolve, reject }
       this.#upstream?.waits()
       if (!this.#flowing) {
@@ -239,6 +234,9 @@ export class ByteReader implements RFile {
         this.#upstream?.resume()
       }
     })
+    // It may have been served already.
+    if (this.#waiting !== undefined) (this.#waiting as Waiting).promise = promise
+    return promise
   }
 
   #serve(waiting: Waiting): void {
@@ -246,11 +244,13 @@ export class ByteReader implements RFile {
       const result = this.#attempt(waiting.kind, waiting.n, waiting.chomp, waiting.delimiter)
       if (result === notYet) return
       this.#waiting = undefined
-      if (result === done) (waiting.owner as (() => void) | undefined)?.()
+      if (result === done) waiting.owner?.()
       waiting.resolve(result)
     } catch (error) {
       this.#waiting = undefined
-      ;(waiting.owner as (() => void) | undefined)?.()
+      waiting.owner?.()
+      // A read that nobody awaits must not end the process; a mode tells of it.
+      waiting.promise?.catch(() => {})
       waiting.reject(error)
     }
   }

@@ -87,7 +87,8 @@ export class StreamWriter implements WFile {
     return this.#flushed.promise
   }
 
-  end(): Promise<void> {
+  end(bytes?: Writable): Promise<void> {
+    if (bytes !== undefined) void this.write(bytes)
     if (this.#ending === undefined) {
       this.#ending = deferred<void>()
       if (this.#error !== undefined) {

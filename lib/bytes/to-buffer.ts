@@ -1,4 +1,5 @@
 import { isUint8ArrayList } from 'uint8arraylist'
+import { show } from '../arguments.ts'
 import type { Writable } from '../wfile.ts'
 
 /**
@@ -23,7 +24,8 @@ export function appendBuffers(bytes: Writable, chunks: Uint8Array[]): number {
     for (const chunk of bytes) if (chunk.length > 0) chunks.push(chunk)
     return bytes.length
   }
-  throw new TypeError(`Cannot write a ${bytes === null ? 'null' : typeof bytes}: give bytes or a string`)
+  const hint = typeof (bytes as { then?: unknown } | undefined)?.then === 'function' ? ' (is an await missing?)' : ''
+  throw new TypeError(`Cannot write ${show(bytes)}: give bytes or a string${hint}`)
 }
 
 /** The same bytes as one Buffer; copied only where they are several chunks. */

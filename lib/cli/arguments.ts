@@ -13,7 +13,7 @@ export const usage = `Usage: it-socketserver [options]
 Serves lines on TCP, and datagrams on UDP, with one handler: every line comes back in capitals.
 
   --host <address>   where to listen (default: 127.0.0.1, this machine only)
-  --port <number>    the port of both; 0 for any that is free (default: 9000)
+  --port <number>    the port of both; 0 for one that is free, each its own (default: 9000)
   --limit <number>   connections served at a time; more wait for their turn (default: 40)
   --help             this text
 
@@ -31,6 +31,7 @@ export class UsageError extends Error {}
  */
 export function readArguments(argv: readonly string[]): CommandArguments {
   const { host, port, limit, help } = parse(argv)
+  if (host === '') throw new UsageError('--host takes an address: got ""')
   return { host, port: whole('port', port, 0, 65_535), limit: whole('limit', limit, 1, 1_000_000), help }
 }
 

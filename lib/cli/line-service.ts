@@ -1,4 +1,4 @@
-import { ClosedError, StreamRequest, StreamRequestHandler } from '../index.ts'
+import { StreamRequest, StreamRequestHandler } from '../index.ts'
 
 const newline = 10
 const carriageReturn = 13
@@ -12,21 +12,8 @@ export class LineService extends StreamRequestHandler {
   override timeout = 10 * 60_000
 
   override async handle(): Promise<void> {
-    const { stopping } = this.request
-    const leave = (): void => void this.request.close()
-    stopping.addEventListener('abort', leave, { once: true })
-    try {
-      await this.#answerAll()
-    } catch (error) {
-      // Whoever was idle when the server stopped has nothing to finish.
-      if (!(stopping.aborted && error instanceof ClosedError)) throw error
-    } finally {
-      stopping.removeEventListener('abort', leave)
-    }
-  }
-
-  async #answerAll(): Promise<void> {
-    for await (const line of this.rfile.lines()) {
+    // Whoever is idle when the server stops has nothing to finish.
+    for await (const line of this.rfile.lines({ signal: this.request.stopping })) {
       LineService.answered++
       const end = terminator(line)
       const words = line.toString('utf8', 0, line.length - end.length)
@@ -40,7 +27,7 @@ export class LineService extends StreamRequestHandler {
       case 'time':
         return new Date().toISOString()
       case 'stats':
-        return JSON.stringify(this.server.counters)
+        return JSON.stringify(this.server.stats())
       case 'quit':
         return 'BYE'
       default:

@@ -3,7 +3,7 @@ import { drain, formatAddress, ListenError, parallel, pipe, type Report, TCPServ
 import { type CommandArguments, readArguments, UsageError, usage } from './arguments.ts'
 import { LineService } from './line-service.ts'
 import { closeOnSignal } from './signals.ts'
-import { LiveStatus, statusLine } from './status.ts'
+import { LiveStatus } from './status.ts'
 
 const patience = 5_000
 
@@ -26,7 +26,7 @@ async function serve({ host, port, limit }: CommandArguments): Promise<void> {
   ])
   const ended = await reports
   status.stop()
-  process.stdout.write(`Stopped. Served: ${statusLine(served())}\n${ended.map(fate).join('')}`)
+  process.stdout.write(`Stopped.\n${ended.map(fate).join('')}`)
 }
 
 /** What became of those who were inside at the end: nothing to say where nobody was. */
@@ -36,6 +36,11 @@ function fate({ finished, aborted, refused, stillOpen }: Report): string {
     ({ clientAddress, age }) => `  cut off: ${formatAddress(clientAddress)}, ${Math.round(age / 1_000)} s old\n`
   )
   return `At the end: ${finished} finished, ${aborted} cut off, ${refused} refused\n${cut.join('')}`
+}
+
+function hint({ code }: ListenError): string {
+  if (code !== 'EADDRINUSE' && code !== 'EACCES') return ''
+  return 'Try another port: npm start -- --port 0 takes one that is free.\n'
 }
 
 async function main(): Promise<number> {
@@ -50,7 +55,7 @@ async function main(): Promise<number> {
       return 2
     }
     if (error instanceof ListenError) {
-      process.stderr.write(`it-socketserver: ${error.message}\nTry another port: --port 0 takes any that is free.\n`)
+      process.stderr.write(`it-socketserver: ${error.message}\n${hint(error)}`)
       return 1
     }
     throw error

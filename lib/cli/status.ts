@@ -21,11 +21,12 @@ function size(bytes: number): string {
 }
 
 /** What was served so far, in a line. */
-export function statusLine({ tcp, udp }: Served): string {
+function statusLine({ tcp, udp }: Served): string {
+  const waiting = tcp.waiting > 0 ? ` (and ${tcp.waiting} waiting)` : ''
   const bytesIn = size(tcp.bytesIn + udp.bytesIn)
   const bytesOut = size(tcp.bytesOut + udp.bytesOut)
   return (
-    `connections ${tcp.open} now, ${tcp.accepted} total | datagrams ${udp.accepted} | ` +
+    `connections ${tcp.open} now${waiting}, ${tcp.accepted} total | datagrams ${udp.accepted} | ` +
     `lines ${LineService.answered} | ${bytesIn} in, ${bytesOut} out`
   )
 }

@@ -1,4 +1,5 @@
 import { refuseRequest } from '../handler/refuse.ts'
+import { checkRequest } from '../handler/run.ts'
 import { closeSource } from '../iterator/close-source.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
 import type { Outcome } from '../outcome.ts'
@@ -7,9 +8,9 @@ import type { Request } from '../request.ts'
 const done = { done: true, value: undefined } as const
 
 /** How a mode goes about it. */
-export interface ModePlan<R extends Request> {
+export interface ModePlan<R extends Request, V> {
   /** Serves one request; never rejects. */
-  readonly serve: (request: R) => Promise<Outcome<R>>
+  readonly serve: (request: R) => Promise<Outcome<R, V>>
   /** Requests at once, those included whose outcome nobody has read. */
   readonly limit: number
   /** Pull a request only while somebody waits for an outcome. */
@@ -22,11 +23,11 @@ export interface ModePlan<R extends Request> {
  * A permit is taken before a request is pulled and given back when its outcome has been read; so `limit: n` never holds
  * request n + 1, and a slow reader of outcomes slows the intake.
  */
-export class Mode<R extends Request> implements AsyncIterableIterator<Outcome<R>> {
+export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome<R, V>> {
   readonly #source: AsyncIterator<R> | Iterator<R>
-  readonly #plan: ModePlan<R>
-  readonly #settled: Outcome<R>[] = []
-  readonly #parked: Deferred<IteratorResult<Outcome<R>, undefined>>[] = []
+  readonly #plan: ModePlan<R, V>
+  readonly #settled: Outcome<R, V>[] = []
+  readonly #parked: Deferred<IteratorResult<Outcome<R, V>, undefined>>[] = []
   #running = 0
   #pulling = false
   #left = false
@@ -34,7 +35,7 @@ export class Mode<R extends Request> implements AsyncIterableIterator<Outcome<R>
   #failure: { readonly error: unknown } | undefined
   #idle: Deferred<void> | undefined
 
-  constructor(source: AsyncIterable<R> | Iterable<R>, plan: ModePlan<R>) {
+  constructor(source: AsyncIterable<R> | Iterable<R>, plan: ModePlan<R, V>) {
     this.#plan = plan
     this.#source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   }
@@ -43,21 +44,21 @@ export class Mode<R extends Request> implements AsyncIterableIterator<Outcome<R>
     return this
   }
 
-  next(): Promise<IteratorResult<Outcome<R>, undefined>> {
+  next(): Promise<IteratorResult<Outcome<R, V>, undefined>> {
     const outcome = this.#settled.shift()
     if (outcome !== undefined) {
       if (!this.#plan.onDemand) this.#pull()
       return Promise.resolve({ done: false, value: outcome })
     }
     if (this.#left || (this.#sourceEnded && this.#running === 0)) return this.#end()
-    const reader = deferred<IteratorResult<Outcome<R>, undefined>>()
+    const reader = deferred<IteratorResult<Outcome<R, V>, undefined>>()
     this.#parked.push(reader)
     this.#pull()
     return reader.promise
   }
 
   /** Give the source back, without waiting for it, and wait for the requests that run. */
-  async return(): Promise<IteratorResult<Outcome<R>, undefined>> {
+  async return(): Promise<IteratorResult<Outcome<R, V>, undefined>> {
     if (!this.#left) {
       this.#left = true
       if (!this.#sourceEnded) closeSource(this.#source)
@@ -92,6 +93,13 @@ export class Mode<R extends Request> implements AsyncIterableIterator<Outcome<R>
       this.#wake()
       return
     }
+    try {
+      checkRequest('A mode takes a source of requests', result.value)
+    } catch (error) {
+      closeSource(this.#source)
+      this.#failed(error)
+      return
+    }
     // It arrives after the stage was left: refused, not served and not lost.
     if (this.#left) {
       void refuseRequest(result.value, 'closing')
@@ -109,7 +117,7 @@ export class Mode<R extends Request> implements AsyncIterableIterator<Outcome<R>
     this.#wake()
   }
 
-  readonly #finished = (outcome: Outcome<R>): void => {
+  readonly #finished = (outcome: Outcome<R, V>): void => {
     this.#running--
     if (this.#left) {
       if (this.#running === 0) this.#idle?.resolve()
@@ -128,7 +136,7 @@ export class Mode<R extends Request> implements AsyncIterableIterator<Outcome<R>
   }
 
   /** The source's error, once; then the end. */
-  #end(): Promise<IteratorResult<Outcome<R>, undefined>> {
+  #end(): Promise<IteratorResult<Outcome<R, V>, undefined>> {
     const failure = this.#failure
     this.#failure = undefined
     return failure === undefined || this.#left ? Promise.resolve(done) : Promise.reject(failure.error)

@@ -31,10 +31,10 @@ export interface ParallelOptions {
  * await server.close()
  * await serving
  */
-export function parallel<R extends Request = Request>(
-  handler: Handler<R>,
+export function parallel<R extends Request = Request, V = unknown>(
+  handler: Handler<R, V>,
   options: ParallelOptions = {}
-): Stage<R, Outcome<R>> {
+): Stage<R, Outcome<R, Awaited<V>>> {
   checkHandler(handler)
   known('parallel', options, ['limit'])
   const limit = count('limit', options.limit, 40)

@@ -24,7 +24,9 @@ import { Mode } from './mode.ts'
  * }
  * assert.equal(await answer, 'ping')
  */
-export function sequential<R extends Request = Request>(handler: Handler<R>): Stage<R, Outcome<R>> {
+export function sequential<R extends Request = Request, V = unknown>(
+  handler: Handler<R, V>
+): Stage<R, Outcome<R, Awaited<V>>> {
   checkHandler(handler)
   return (source) => new Mode(source, { serve: (request) => serveRequest(request, handler), limit: 1, onDemand: true })
 }

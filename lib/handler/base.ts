@@ -24,7 +24,7 @@ export const handlerBrand: unique symbol = Symbol.for('it-socketserver.handler')
  * }
  * assert.equal(await ask(Greet, 'Ada\n'), 'hello Ada\n')
  */
-export class BaseRequestHandler<R extends Request = Request> {
+export class BaseRequestHandler<R extends Request = Request, S extends RequestServer = RequestServer> {
   /** The request. */
   readonly request: R
 
@@ -43,9 +43,9 @@ export class BaseRequestHandler<R extends Request = Request> {
     return this.request.clientAddress
   }
 
-  /** The server that handed the request out. */
-  get server(): RequestServer {
-    return this.request.server
+  /** The server that handed the request out: `StreamRequestHandler<MyServer>` for one of yours. */
+  get server(): S {
+    return this.request.server as S
   }
 
   /** The input of the request. */

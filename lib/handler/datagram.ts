@@ -1,4 +1,5 @@
 import { MessageRequest } from '../accept/message-request.ts'
+import type { Request, RequestServer } from '../request.ts'
 import { BaseRequestHandler } from './base.ts'
 
 /**
@@ -19,7 +20,7 @@ import { BaseRequestHandler } from './base.ts'
  * await server.close()
  * await serving
  */
-export class DatagramRequestHandler extends BaseRequestHandler {
+export class DatagramRequestHandler<S extends RequestServer = RequestServer> extends BaseRequestHandler<Request, S> {
   /** The message; a `TypeError` where the request is a connection. */
   get packet(): Buffer {
     if (this.request instanceof MessageRequest) return this.request.packet

@@ -3,19 +3,24 @@ import { AbortedError, BusyError } from '../errors.ts'
 import { requestEnd, requestStart } from '../events.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
-import { type BaseRequestHandler, handlerBrand } from './base.ts'
+import { BaseRequestHandler, handlerBrand } from './base.ts'
 
 /** A class that extends {@link BaseRequestHandler}. */
 export type HandlerClass<R extends Request = Request> = new (request: R) => BaseRequestHandler
 /** A function that serves a request; what it returns is the `value` of the outcome. */
-export type HandlerFunction<R extends Request = Request> = (request: R) => unknown
+export type HandlerFunction<R extends Request = Request, V = unknown> = (request: R) => V
 /** What serves a request. Python: `RequestHandlerClass`. */
-export type Handler<R extends Request = Request> = HandlerClass<R> | HandlerFunction<R>
+export type Handler<R extends Request = Request, V = unknown> = HandlerClass<R> | HandlerFunction<R, V>
+
+const forgotten = 'The handler ended while one of its reads was waiting: is an await missing?'
 
 /** What came before the handler ran, or where `processRequest` chose not to run it. */
 const notRun: Settlement = { status: 'fulfilled', value: undefined }
 
-function isHandlerClass<R extends Request>(handler: Handler<R>): handler is HandlerClass<R> {
+/** Whether something is a handler class. */
+export function isHandlerClass<R extends Request>(
+  handler: Handler<R> | ((...given: never) => unknown)
+): handler is HandlerClass<R> {
   return handler.prototype !== undefined && handlerBrand in handler.prototype
 }
 
@@ -35,6 +40,19 @@ export function checkHandler(handler: unknown): void {
 
 function isPeerGone(reason: Error): boolean {
   return reason instanceof AbortedError && reason.cause === 'peer-gone'
+}
+
+/**
+ * Check that something is a request, before anything is done with it.
+ *
+ * @param rule - what should have come
+ * @param given - what came
+ */
+export function checkRequest(rule: string, given: unknown): void {
+  const request = given as Partial<Request> | null
+  if (typeof request?.close !== 'function' || typeof request.server?.processRequest !== 'function') {
+    throw new TypeError(`${rule}: got ${show(given)}`)
+  }
 }
 
 /** setup → handle → finish, once. */
@@ -66,6 +84,9 @@ class HandlerWork<R extends Request> implements Work {
   }
 
   async #live(handler: BaseRequestHandler): Promise<unknown> {
+    if (handler.handle === BaseRequestHandler.prototype.handle) {
+      throw new TypeError(`Cannot serve: ${handler.constructor.name || 'the handler class'} has no handle()`)
+    }
     handler.configure()
     const setting = handler.setup()
     if (setting !== undefined) await setting
@@ -95,7 +116,10 @@ class HandlerWork<R extends Request> implements Work {
  * @param handler - who serves it
  * @returns how it went; never rejects
  */
-export async function serveRequest<R extends Request>(request: R, handler: Handler<R>): Promise<Outcome<R>> {
+export async function serveRequest<R extends Request, V>(
+  request: R,
+  handler: Handler<R, V>
+): Promise<Outcome<R, Awaited<V>>> {
   const begun = performance.now()
   const { server } = request
   const work = new HandlerWork(request, handler)
@@ -115,6 +139,7 @@ export async function serveRequest<R extends Request>(request: R, handler: Handl
     settlement = { status: 'aborted', reason: abortReason }
   }
   if (settlement.status !== 'fulfilled') await server.noteError(settlement.reason, request)
+  else if (request.reading) await server.noteError(new BusyError(forgotten), request)
   try {
     const closing = server.closeRequest(request, settlement)
     if (closing !== undefined) await closing
@@ -128,7 +153,7 @@ export async function serveRequest<R extends Request>(request: R, handler: Handl
   }
   if (settlement.status === 'fulfilled') server.counters.served++
   else server.counters.failed++
-  const outcome: Outcome<R> = { request, elapsed: performance.now() - begun, ...settlement }
+  const outcome = { request, elapsed: performance.now() - begun, ...settlement } as Outcome<R, Awaited<V>>
   if (requestEnd.hasSubscribers) requestEnd.publish({ outcome })
   return outcome
 }

@@ -1,6 +1,7 @@
 import type { StreamSettings } from '../accept/socket-flow.ts'
 import { StreamRequest } from '../accept/stream-request.ts'
 import { count, flag, integer, milliseconds } from '../arguments.ts'
+import type { Request, RequestServer } from '../request.ts'
 import { BaseRequestHandler } from './base.ts'
 
 const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
@@ -20,7 +21,10 @@ const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
  * }
  * assert.equal(await ask(Upper, 'a\nb\n'), 'A\nB\n')
  */
-export class StreamRequestHandler extends BaseRequestHandler implements StreamSettings {
+export class StreamRequestHandler<S extends RequestServer = RequestServer>
+  extends BaseRequestHandler<Request, S>
+  implements StreamSettings
+{
   /** Milliseconds that a read may wait for a byte, or a write for the peer; then the request is aborted. Off by default. */
   timeout: number | undefined
   /** Send small writes at once (TCP_NODELAY). As the server's option says, by default. */

@@ -128,7 +128,12 @@ export class HandOff<T> {
       this.end()
       return
     }
-    this.#ends.arrived(item)
+    try {
+      this.#ends.arrived(item)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
     this.giveBack(item)
   }
 

@@ -1,19 +1,19 @@
 import type { Address } from '../address.ts'
-import { flag, known, milliseconds, show } from '../arguments.ts'
-import type { CloseOptions, Report } from '../close.ts'
+import { flag, known, milliseconds } from '../arguments.ts'
 import { ClosedError } from '../errors.ts'
 import { sequential } from '../flow/sequential.ts'
 import { admit } from '../flow/verify.ts'
 import { refuseRequest } from '../handler/refuse.ts'
 import { reportError } from '../handler/report.ts'
-import { checkHandler, type Handler, serveRequest } from '../handler/run.ts'
+import { checkHandler, checkRequest, type Handler, serveRequest } from '../handler/run.ts'
 import { deferred } from '../iterator/deferred.ts'
 import { HandOff } from '../iterator/hand-off.ts'
 import type { Outcome, Settlement } from '../outcome.ts'
-import type { Request, RequestServer, Work } from '../request.ts'
+import type { CloseOptions, Report, Request, RequestServer, Work } from '../request.ts'
 import type { Stage } from '../stage.ts'
-import { type Stats, zeroStats } from '../stats.ts'
+import { type ServerStats, type Stats, zeroStats } from '../stats.ts'
 import { Guests } from './guests.ts'
+import { checkStage, outcomesOf } from './outcomes.ts'
 import { Requests, type RequestsOptions } from './requests.ts'
 import { advance, type State } from './state.ts'
 import { Deadline, stop } from './stop.ts'
@@ -24,14 +24,6 @@ const defaultDeadline = 15_000
 export interface HandleRequestOptions {
   /** Milliseconds to wait for a request; then `handleTimeout` is called. `Infinity` by default. */
   readonly timeout?: number
-}
-
-/** What {@link BaseServer.stats} tells. */
-export interface ServerStats extends Stats {
-  /** Requests handed out that have not gone yet. */
-  readonly open: number
-  /** Requests that were taken in and wait for somebody to serve them. */
-  readonly waiting: number
 }
 
 /**
@@ -88,6 +80,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     this.#handOff = new HandOff<R>({
       pull: () => this.getRequest(this.#intake.signal),
       arrived: (request) => {
+        checkRequest('getRequest must return a request (a MessageRequest, say) or undefined', request)
         this.requestArrived(request)
         this.#guests.add(request)
       },
@@ -268,10 +261,10 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * assert.equal(nobody, undefined)
    * await server.close()
    */
-  async handleRequest(
-    handler: Handler<R> | undefined = this.handler,
+  async handleRequest<V>(
+    handler: Handler<R, V> | undefined = this.handler as Handler<R, V> | undefined,
     options: HandleRequestOptions = {}
-  ): Promise<Outcome<R> | undefined> {
+  ): Promise<Outcome<R, Awaited<V>> | undefined> {
     if (handler === undefined)
       throw new TypeError('Cannot handle a request: neither handleRequest() nor the server was given a handler')
     checkHandler(handler)
@@ -321,10 +314,13 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * assert.equal((await serving).aborted, 0)
    */
   async serveForever(stage: Stage<R, unknown> = this.stage()): Promise<Report> {
-    if (typeof stage !== 'function') throw new TypeError(`serveForever takes a stage: got ${show(stage)}`)
+    checkStage(stage)
     await this.#ready()
-    for await (const _ of stage(this));
-    await this.#abandon()
+    try {
+      for await (const _ of outcomesOf(stage, this));
+    } finally {
+      await this.#abandon()
+    }
     return this.closed
   }
 

@@ -1,9 +1,8 @@
 import { formatAddress } from '../address.ts'
-import type { StillOpen } from '../close.ts'
 import { AbortedError } from '../errors.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
 import type { Settlement } from '../outcome.ts'
-import type { Request } from '../request.ts'
+import type { Request, StillOpen } from '../request.ts'
 
 /** The requests that a server has handed out and that have not gone yet. */
 export class Guests {
@@ -42,7 +41,7 @@ export class Guests {
     this.#since.clear()
     for (const [request, since] of left) {
       const { clientAddress, bytesIn, bytesOut } = request
-      cut.push({ clientAddress, age: now - since, bytesIn, bytesOut })
+      cut.push({ request, clientAddress, age: now - since, bytesIn, bytesOut })
       const why = `The request from ${formatAddress(clientAddress)} was aborted: the server's deadline of ${deadline} ms came`
       request.abort(new AbortedError(why, 'deadline'))
     }

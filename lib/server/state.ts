@@ -1,4 +1,4 @@
-import type { Report } from '../close.ts'
+import type { Report } from '../request.ts'
 
 /** Where a server is in its life. States only move forward, and each carries only what it has. */
 export type State =

@@ -1,5 +1,5 @@
-import type { Report, StillOpen } from '../close.ts'
 import { deferred } from '../iterator/deferred.ts'
+import type { Report, StillOpen } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Guests } from './guests.ts'
 

@@ -109,6 +109,7 @@ describe('as in Ranch', () => {
       refused: 0,
       stillOpen: [
         {
+          request,
           clientAddress: { family: 'IPv4', host: '127.0.0.1', port: client.localPort },
           age: expect.any(Number),
           bytesIn: 'stop\n'.length,

@@ -284,7 +284,13 @@ describe('a row that is cut off', () => {
     // Whatever its handler does.
     expect(server.books).toEqual(['one given back (aborted)'])
     expect(report.stillOpen).toEqual([
-      { clientAddress: undefined, age: expect.any(Number), bytesIn: 'one'.length, bytesOut: 0 }
+      {
+        request: expect.any(MessageRequest),
+        clientAddress: undefined,
+        age: expect.any(Number),
+        bytesIn: 'one'.length,
+        bytesOut: 0
+      }
     ])
     finish.resolve()
     await settled(handling)

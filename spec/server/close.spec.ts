@@ -271,6 +271,7 @@ describe('the report', () => {
     void server.close({ deadline: 0 })
     const report = await closing
     const cut = (name: string): unknown => ({
+      request: began.get(name)?.request,
       clientAddress: began.get(name)?.request.clientAddress,
       age: expect.any(Number),
       bytesIn: `${name}\n`.length,
