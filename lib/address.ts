@@ -19,6 +19,11 @@ export interface UnixAddress {
 /** Where a server listens or a client calls from: Python's `server_address` and `client_address`. */
 export type Address = InternetAddress | UnixAddress
 
+/** An IP address from what Node tells of a socket. */
+export function internetAddress(family: string | undefined, host: string, port: number): InternetAddress {
+  return { family: family === 'IPv6' ? 'IPv6' : 'IPv4', host, port }
+}
+
 /** A host and a port as people write them; an IPv6 address in brackets. */
 export function formatHost(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`

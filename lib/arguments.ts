@@ -36,13 +36,15 @@ export function count(name: string, value: unknown, fallback: number, min = 1): 
 const longestTimer = 2 ** 31 - 1
 
 /** A time in milliseconds; `Infinity` and, where the option was left out, the fallback are allowed. */
-export function milliseconds(name: string, value: unknown, fallback: number): number {
+export function milliseconds(name: string, value: unknown, fallback: number, min = 0): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number')
     throw new TypeError(`Option ${name} must be a number of milliseconds: got ${show(value)}`)
   if (value === Number.POSITIVE_INFINITY) return value
-  if (!(value >= 0 && value <= longestTimer)) {
-    throw new RangeError(`Option ${name} must be from 0 to ${longestTimer} milliseconds, or Infinity: got ${value}`)
+  if (!(value >= min && value <= longestTimer)) {
+    throw new RangeError(
+      `Option ${name} must be from ${min} to ${longestTimer} milliseconds, or Infinity: got ${value}`
+    )
   }
   return value
 }

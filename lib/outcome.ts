@@ -1,3 +1,5 @@
+import { show } from './arguments.ts'
+
 /** How a request ended: well, with an error of its handler, or cut off. */
 export type Settlement<V = unknown> =
   | { readonly status: 'fulfilled'; readonly value: V }
@@ -13,5 +15,7 @@ export type Outcome<R, V = unknown> = Settlement<V> & {
 
 /** Anything thrown, as an `Error`. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`Non-error thrown: ${String(thrown)}`, { cause: thrown })
+  return thrown instanceof Error
+    ? thrown
+    : new Error(`Non-error thrown: ${typeof thrown === 'string' ? thrown : show(thrown)}`, { cause: thrown })
 }

@@ -1,7 +1,7 @@
 import type { Duplex, Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Address } from './address.ts'
-import type { Settlement } from './outcome.ts'
+import type { Outcome, Settlement } from './outcome.ts'
 import type { RFile } from './rfile.ts'
 import type { ServerStats, Stats } from './stats.ts'
 import type { WFile, Writable } from './wfile.ts'
@@ -44,8 +44,8 @@ export interface Request
   readonly bytesIn: number
   /** Bytes handed over to leave so far. */
   readonly bytesOut: number
-  /** Whether a read is waiting for bytes. */
-  readonly reading: boolean
+  /** Whether all has been sent, and only the peer's end is awaited. */
+  readonly lingering: boolean
   /** Set by a mode: its work closes the request, so the end of `sink` does not. */
   held: boolean
 
@@ -133,6 +133,13 @@ export interface RequestServer {
    * @param request - the request it concerns, where it concerns one
    */
   handleError(error: unknown, request?: Request): void | Promise<void>
+
+  /**
+   * A mode has served a request: it is counted, and a closing server no longer waits for it.
+   *
+   * @param outcome - how it went
+   */
+  workEnded(outcome: Outcome<Request>): void
 
   /**
    * Call {@link RequestServer.handleError}; never throws: where the hook throws, both errors are printed.

@@ -51,6 +51,7 @@ export class MessageRequest extends RequestBase {
   #writer: MessageWriter | undefined
   #over: Fault | undefined
   #leaving: Promise<void> | undefined
+  #interrupt: ((error: AbortedError) => void) | undefined
   #bytesOut = 0
 
   /** @param options - what it is made of */
@@ -78,8 +79,8 @@ export class MessageRequest extends RequestBase {
     return this.#writer
   }
 
-  /** Whether a read is waiting: never, all is there. */
-  override get reading(): boolean {
+  /** Never: it is gone when its reply is sent. */
+  override get lingering(): boolean {
     return false
   }
 
@@ -115,7 +116,7 @@ export class MessageRequest extends RequestBase {
       const reply = outcome.status === 'fulfilled' ? this.#writer?.reply : undefined
       if (reply !== undefined) {
         this.#bytesOut = reply.length
-        await this.#send?.(reply)
+        await this.#interruptible(this.#send?.(reply))
       }
     } catch (error) {
       settled = { status: 'rejected', reason: toError(error) }
@@ -127,7 +128,10 @@ export class MessageRequest extends RequestBase {
 
   /** Let go at once. */
   protected override cut(error: AbortedError): void {
-    if (this.isClosing) return
+    if (this.isClosing) {
+      this.#interrupt?.(error)
+      return
+    }
     this.#giveUp(error)
     this.#leaving = this.#leave({ status: 'aborted', reason: error }).catch((thrown: unknown) =>
       this.server.noteError(thrown, this)
@@ -137,6 +141,15 @@ export class MessageRequest extends RequestBase {
   /** Call back when no iteration of the source is under way. */
   protected override whenReadEnds(callback: () => void): void {
     this.#input.whenIdle(callback)
+  }
+
+  /** Waits for the reply, but not longer than until the request is cut off. */
+  #interruptible(sent: unknown): unknown {
+    if (!(sent instanceof Promise)) return sent
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject
+      sent.then(resolve, reject)
+    })
   }
 
   async #leave(outcome: Settlement): Promise<void> {

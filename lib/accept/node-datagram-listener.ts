@@ -1,9 +1,10 @@
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram'
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
-import { type Address, formatAddress, formatHost } from '../address.ts'
+import { type Address, formatAddress, formatHost, internetAddress } from '../address.ts'
 import { acceptError, accepted, dropped, undelivered } from '../events.ts'
 import { Channel } from '../iterator/channel.ts'
+import { quiet } from '../iterator/turn.ts'
 import type { RequestServer } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Listener } from '../transport.ts'
@@ -45,7 +46,9 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   readonly #socket: Socket
   readonly #channel: Channel<DatagramRequest>
   #address: Address | undefined
-  #closing = false
+  #received = 0
+  #closing: Promise<void> | undefined
+  #closed = false
   #released: Promise<void> | undefined
 
   /**
@@ -65,7 +68,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     if (options.ipv6Only) settings.ipv6Only = true
     if (options.reusePort) settings.reusePort = true
     this.#socket = createSocket(settings)
-    this.#socket.on('message', (packet, from) => this.#received(packet, from))
+    this.#socket.on('message', (packet, from) => this.#receive(packet, from))
   }
 
   get address(): Address | undefined {
@@ -93,18 +96,21 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
       })
     })
     const bound = socket.address()
-    this.#address = { family: bound.family === 'IPv6' ? 'IPv6' : 'IPv4', host: bound.address, port: bound.port }
+    this.#address = internetAddress(bound.family, bound.address, bound.port)
   }
 
   accept(): Promise<DatagramRequest | undefined> {
     return this.#channel.take()
   }
 
-  // The socket stays open for the replies of those who are still being served.
+  // What has come is in the kernel still, and is taken first. The socket stays open for the replies of those who are being
+  // served.
   close(): Promise<void> {
-    this.#closing = true
-    this.#channel.end()
-    return Promise.resolve()
+    this.#closing ??= quiet(() => this.#received, this.#options.maxPending).then(() => {
+      this.#closed = true
+      this.#channel.end()
+    })
+    return this.#closing
   }
 
   release(): Promise<void> {
@@ -113,6 +119,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   }
 
   discard(): void {
+    this.#closed = true
     this.#channel.discard((request) => {
       this.#drop(request.clientAddress, request.packet.length, 'closing')
     })
@@ -130,8 +137,9 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     this.#socket.unref()
   }
 
-  #received(packet: Buffer, from: RemoteInfo): void {
-    const clientAddress: Address = { family: from.family, host: from.address, port: from.port }
+  #receive(packet: Buffer, from: RemoteInfo): void {
+    this.#received++
+    const clientAddress = internetAddress(from.family, from.address, from.port)
     if (packet.length > this.#options.maxPacketSize) this.#drop(clientAddress, packet.length, 'size')
     else if (
       this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))
@@ -139,7 +147,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
       this.#stats.accepted++
       this.#stats.bytesIn += packet.length
       if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    } else this.#drop(clientAddress, packet.length, this.#closing ? 'closing' : 'pending')
+    } else this.#drop(clientAddress, packet.length, this.#closed ? 'closing' : 'pending')
   }
 
   #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
@@ -156,7 +164,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
           return
         }
         if (undelivered.hasSubscribers) {
-          undelivered.publish({ clientAddress: { family: to.family, host: to.address, port: to.port }, error })
+          undelivered.publish({ clientAddress: internetAddress(to.family, to.address, to.port), error })
         }
         reject(error)
       })

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { type Address, formatAddress } from '../address.ts'
+import { type Address, formatAddress, internetAddress } from '../address.ts'
 import { acceptError, accepted, refused } from '../events.ts'
 import { Channel } from '../iterator/channel.ts'
+import { quiet } from '../iterator/turn.ts'
 import type { RequestServer } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Listener } from '../transport.ts'
@@ -27,12 +28,6 @@ export interface NodeStreamOptions {
 
 // sun_path holds 108 bytes, with the terminating NUL.
 const longestPath = 107
-
-function addressOf(socket: Socket): Address {
-  const { remoteAddress: host, remotePort: port, remoteFamily: family } = socket
-  if (host === undefined || port === undefined) return { family: 'unix', path: '' }
-  return { family: family === 'IPv6' ? 'IPv6' : 'IPv4', host, port }
-}
 
 /**
  * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
@@ -98,7 +93,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     const bound = server.address()
     if (typeof bound === 'string') this.#address = { family: 'unix', path: bound }
     else if (bound !== null) {
-      this.#address = { family: bound.family === 'IPv6' ? 'IPv6' : 'IPv4', host: bound.address, port: bound.port }
+      this.#address = internetAddress(bound.family, bound.address, bound.port)
     }
   }
 
@@ -134,11 +129,18 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 
   #connected(socket: Socket): void {
     this.#arrived++
-    const request = new StreamRequest(socket, this.#owner, addressOf(socket), this.#stats, this.#options.noDelay)
+    const request = new StreamRequest(socket, this.#owner, this.#addressOf(socket), this.#stats, this.#options.noDelay)
     if (this.#channel.offer(request)) {
       this.#stats.accepted++
       if (accepted.hasSubscribers) accepted.publish({ clientAddress: request.clientAddress })
     } else this.#refuse(request, this.#closing === undefined ? 'pending' : 'closing')
+  }
+
+  // A TCP peer that has reset already has no address any more.
+  #addressOf({ remoteAddress, remotePort, remoteFamily }: Socket): Address | undefined {
+    if (this.#options.target.path !== undefined) return { family: 'unix', path: '' }
+    if (remoteAddress === undefined || remotePort === undefined) return undefined
+    return internetAddress(remoteFamily, remoteAddress, remotePort)
   }
 
   #refuse(request: StreamRequest, reason: 'pending' | 'closing'): void {
@@ -157,13 +159,8 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 
   // Closing resets those who sit in the kernel's backlog, so they are accepted first: libuv takes one a turn of the loop.
   // Whoever comes meanwhile is taken too, but not for ever.
-  async #emptyBacklog(): Promise<void> {
-    const most = this.#options.target.backlog ?? 511
-    for (let turns = 0, quiet = 0; turns <= most && quiet < 2; turns++) {
-      const before = this.#arrived
-      await turn()
-      quiet = this.#arrived === before ? quiet + 1 : 0
-    }
+  #emptyBacklog(): Promise<void> {
+    return quiet(() => this.#arrived, this.#options.target.backlog ?? 511)
   }
 
   async #shut(): Promise<void> {
@@ -180,8 +177,4 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 function withCause(error: NodeJS.ErrnoException, path: string | undefined): NodeJS.ErrnoException {
   if (error.code !== 'EACCES' || path === undefined || existsSync(dirname(path))) return error
   return Object.assign(new Error(error.message, { cause: error }), { code: 'ENOENT' })
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

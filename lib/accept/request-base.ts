@@ -43,8 +43,8 @@ export abstract class RequestBase implements Request {
   /** Bytes handed over to leave so far. */
   abstract get bytesOut(): number
 
-  /** Whether a read is waiting for bytes. */
-  abstract get reading(): boolean
+  /** Whether all has been sent, and only the peer's end is awaited. */
+  abstract get lingering(): boolean
   /** Send what is left and release what the request holds; called once. */
   protected abstract finish(outcome: Settlement): Promise<void>
   /** Let go at once; called at most once. */
@@ -83,6 +83,8 @@ export abstract class RequestBase implements Request {
       this.#isClosing = true
       this.#outcome = outcome
       this.#closing = this.finish(outcome)
+      // Whoever awaits it gets its error; where nobody does, the signal and the events have told.
+      this.#closing.catch(() => {})
     }
     // Not yet there where finish() itself calls back into close().
     return this.#closing ?? Promise.resolve()
@@ -112,7 +114,11 @@ export abstract class RequestBase implements Request {
     this.#listeners.push(listener)
   }
 
-  /** Close it; what could not be sent is an event, not an error: see the `undelivered` channel. */
+  /**
+   * Close it, well: also where the block was left by a throw, of which it cannot know. A message that must not be answered
+   * or committed then is closed by hand, with its outcome. What could not be sent is an event, not an error: see the
+   * `undelivered` channel.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.close()
@@ -166,7 +172,16 @@ export abstract class RequestBase implements Request {
     this.#outcome = this.abortReason === undefined ? outcome : { status: 'aborted', reason: this.abortReason }
     const listeners = this.#listeners
     this.#listeners = undefined
-    if (listeners !== undefined) for (const listener of listeners) listener(this, this.#outcome)
+    if (listeners !== undefined) for (const listener of listeners) this.#tell(listener)
+  }
+
+  /** In a socket's callback there is nobody to throw to. */
+  #tell(listener: (request: this, outcome: Settlement) => void): void {
+    try {
+      listener(this, this.#outcome)
+    } catch (error) {
+      void this.server.noteError(error, this)
+    }
   }
 
   async #drink(source: Source<Writable>): Promise<void> {

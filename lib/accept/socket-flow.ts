@@ -41,6 +41,7 @@ const smallestSegment = 536
 
 // Copying this much costs less than a second entry in the writev.
 const joinUpTo = 16_384
+const smallChunk = 1_024
 
 const connectionClosed = (): Error => new ClosedError('Cannot use the request: the connection has closed')
 
@@ -83,7 +84,10 @@ export class SocketFlow implements Upstream, Outlet {
   #reading = false
   #discarding = false
   #discarded = 0
-  #noDelay: boolean
+  #noDelay: 'wanted' | 'set' | 'off'
+  #timeout: number | undefined
+  #lastIn = 0
+  #readTimer: NodeJS.Timeout | undefined
   #outputEnded = false
   #inputEnded = false
   #lingering = false
@@ -103,7 +107,7 @@ export class SocketFlow implements Upstream, Outlet {
     this.#socket = socket
     this.#host = host
     this.#stats = stats
-    this.#noDelay = noDelay
+    this.#noDelay = noDelay ? 'wanted' : 'off'
     this.#socket[flowOf] = this
     socket.on('error', onError)
     socket.on('close', onClose)
@@ -129,9 +133,9 @@ export class SocketFlow implements Upstream, Outlet {
     return this.#writer
   }
 
-  /** Whether a read is waiting for bytes. */
-  get reading(): boolean {
-    return this.#reader?.parked ?? false
+  /** Whether all has been sent, and only the peer's end is awaited. */
+  get lingering(): boolean {
+    return this.#discarding && this.#outputEnded
   }
 
   /** Whether nothing was read or written. */
@@ -139,11 +143,16 @@ export class SocketFlow implements Upstream, Outlet {
     return !this.#reading && !(this.#reader?.used ?? false) && this.bytesOut === 0 && (this.#writer?.length ?? 0) === 0
   }
 
-  /** Set what a handler's fields say. */
+  /** Set what a handler's fields say; what is left out stays. */
   configure(settings: StreamSettings): void {
-    this.#settings = settings
-    if (settings.noDelay !== undefined) this.#noDelay = settings.noDelay
-    if (settings.timeout !== undefined) this.#socket.on('timeout', onTimeout)
+    const { timeout, noDelay } = settings
+    if (timeout !== undefined) {
+      if (this.#timeout === undefined) this.#socket.on('timeout', onTimeout)
+      this.#timeout = timeout === Number.POSITIVE_INFINITY ? 0 : timeout
+    }
+    if (noDelay === false && this.#noDelay === 'set') this.#socket.setNoDelay(false)
+    if (noDelay !== undefined) this.#noDelay = noDelay ? 'wanted' : 'off'
+    this.#settings = merged(this.#settings, settings)
     this.#applySettings()
   }
 
@@ -155,7 +164,7 @@ export class SocketFlow implements Upstream, Outlet {
     socket.off('close', onClose)
     socket.off('timeout', onTimeout)
     this.#giveUp(error)
-    if (this.#noDelay) socket.setNoDelay(true)
+    if (this.#noDelay === 'wanted') socket.setNoDelay(true)
     return socket
   }
 
@@ -197,25 +206,28 @@ export class SocketFlow implements Upstream, Outlet {
     this.#socket.resume()
   }
 
+  // Not the socket's own timer, which every write puts off: a peer may be silent while it is written to.
   waits(): void {
-    // Re-armed by hand: Node's timer runs out once, also while the handler is busy with something else.
-    if (this.#settings?.timeout !== undefined) this.#socket.setTimeout(this.#settings.timeout)
+    if (this.#timeout === undefined || this.#timeout === 0) return
+    this.#lastIn = performance.now()
+    if (this.#readTimer === undefined) this.#watch(this.#timeout)
   }
 
   send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void {
     const socket = this.#socket
     // A first send that fits a segment leaves at once anyway: most short connections are spared the system call.
-    if (this.#noDelay && (this.bytesOut > 0 || bytes > smallestSegment)) {
-      this.#noDelay = false
+    if (this.#noDelay === 'wanted' && (this.bytesOut > 0 || bytes > smallestSegment)) {
+      this.#noDelay = 'set'
       socket.setNoDelay(true)
     }
     this.bytesOut += bytes
     this.#stats.bytesOut += bytes
-    this.waits()
+    if (this.#timeout !== undefined) this.#socket.setTimeout(this.#timeout)
     this.#told = sent
     const last = chunks.length - 1
     if (last === 0) socket.write(chunks[0] as Uint8Array, this.#sent)
-    else if (bytes <= joinUpTo) socket.write(Buffer.concat(chunks, bytes), this.#sent)
+    else if (bytes <= joinUpTo || bytes < chunks.length * smallChunk)
+      socket.write(Buffer.concat(chunks, bytes), this.#sent)
     else {
       socket.cork()
       for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
@@ -246,6 +258,7 @@ export class SocketFlow implements Upstream, Outlet {
   arrived(chunk: Buffer): void {
     this.bytesIn += chunk.length
     this.#stats.bytesIn += chunk.length
+    if (this.#readTimer !== undefined) this.#lastIn = performance.now()
     if (!this.#discarding) {
       if (this.#reader?.push(chunk) === false) this.#socket.pause()
       return
@@ -267,15 +280,27 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   timedOut(): void {
-    if (this.reading || (this.#writer?.length ?? 0) > 0) this.#host.timedOut()
+    if ((this.#writer?.length ?? 0) > 0) this.#host.timedOut()
   }
 
   closed(): void {
+    clearTimeout(this.#readTimer)
     if (this.#lingering) hasLeft(this.#socket)
     this.#over ??= connectionClosed
     this.#reader?.fail(this.#over)
     this.#writer?.fail(this.#over)
     this.#host.socketClosed()
+  }
+
+  // One timer a connection, not one a read: it looks how long the last byte is ago.
+  #watch(milliseconds: number): void {
+    this.#readTimer = setTimeout(() => {
+      this.#readTimer = undefined
+      if (this.#reader?.parked !== true || this.#timeout === undefined) return
+      const left = this.#lastIn + this.#timeout - performance.now()
+      if (left > 0) this.#watch(Math.ceil(left))
+      else this.#host.timedOut()
+    }, milliseconds)
   }
 
   #giveUp(fault: Fault): void {
@@ -302,5 +327,13 @@ export class SocketFlow implements Upstream, Outlet {
     if (this.#writer === undefined) return
     if (settings.writeHighWaterMark !== undefined) this.#writer.highWaterMark = settings.writeHighWaterMark
     if (settings.maxWriteQueue !== undefined) this.#writer.maxQueue = settings.maxWriteQueue
+  }
+}
+
+function merged(before: StreamSettings | undefined, after: StreamSettings): StreamSettings {
+  return {
+    readHighWaterMark: after.readHighWaterMark ?? before?.readHighWaterMark,
+    writeHighWaterMark: after.writeHighWaterMark ?? before?.writeHighWaterMark,
+    maxWriteQueue: after.maxWriteQueue ?? before?.maxWriteQueue
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../address.ts'
+import { count, flag, integer, milliseconds } from '../arguments.ts'
 import { nodeStream } from '../bytes/node-stream.ts'
 import { type WebStreams, webStreams } from '../bytes/web-streams.ts'
 import { type AbortedError, BusyError, ClosedError, type LimitExceededError } from '../errors.ts'
@@ -10,6 +11,8 @@ import type { Stats } from '../stats.ts'
 import type { WFile } from '../wfile.ts'
 import { RequestBase } from './request-base.ts'
 import { SocketFlow, type StreamSettings } from './socket-flow.ts'
+
+const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
 
 /**
  * An accepted connection: TCP or Unix.
@@ -60,9 +63,9 @@ export class StreamRequest extends RequestBase {
     return this.#flow.writer
   }
 
-  /** Whether a read is waiting for bytes. */
-  override get reading(): boolean {
-    return this.#flow.reading
+  /** Whether all has been sent, and only the peer's end is awaited. */
+  override get lingering(): boolean {
+    return this.#flow.lingering
   }
 
   /** Bytes that came in so far. */
@@ -81,7 +84,12 @@ export class StreamRequest extends RequestBase {
    * @param settings - what to set; what is left out stays
    */
   configure(settings: StreamSettings): void {
-    this.#timeout = settings.timeout
+    milliseconds('timeout', settings.timeout, 1, 1)
+    flag('noDelay', settings.noDelay, true)
+    integer('readHighWaterMark', settings.readHighWaterMark, 1, anySize)
+    integer('writeHighWaterMark', settings.writeHighWaterMark, 1, anySize)
+    count('maxWriteQueue', settings.maxWriteQueue, 1)
+    this.#timeout = settings.timeout ?? this.#timeout
     this.#flow.configure(settings)
   }
 
@@ -93,6 +101,7 @@ export class StreamRequest extends RequestBase {
    */
   detach(): Socket {
     if (this.isGone || this.isClosing) throw new ClosedError('Cannot detach the socket: the request was closed')
+    if (this.abortReason !== undefined) throw this.abortReason
     if (!this.#flow.untouched) {
       throw new BusyError(
         'Cannot detach the socket: the request was read or written already; toNodeStream() still works'

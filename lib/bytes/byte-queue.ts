@@ -91,10 +91,9 @@ export class ByteQueue {
 
   /** Take all, as a list: nothing is copied. */
   takeList(): Uint8ArrayList {
-    const list =
-      this.#chunks.length - this.#head === 1
-        ? new Uint8ArrayList(this.take(this.#length))
-        : new Uint8ArrayList(...this.#rest())
+    if (this.#chunks.length - this.#head === 1) return new Uint8ArrayList(this.take(this.#length))
+    const list = new Uint8ArrayList()
+    list.appendAll(this.#rest())
     this.clear()
     return list
   }

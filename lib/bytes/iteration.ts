@@ -19,7 +19,7 @@ export interface Iterated<T> {
  * @param signal - ends it too
  */
 export function iteration<T>(reader: Iterated<T>, signal?: AbortSignal): AsyncIterableIterator<T> {
-  let open = signal?.aborted !== true
+  let open = true
   let begun = false
   const leave = (): void => {
     if (!open) return
@@ -31,13 +31,13 @@ export function iteration<T>(reader: Iterated<T>, signal?: AbortSignal): AsyncIt
     reader.cancel(leave)
     leave()
   }
-  if (open) signal?.addEventListener('abort', stop, { once: true })
   const iterator: AsyncIterableIterator<T> = {
     next() {
-      if (!open) return Promise.resolve(done)
+      if (!open || (!begun && signal?.aborted === true)) return Promise.resolve(done)
       if (!begun) {
         begun = true
         reader.begun()
+        signal?.addEventListener('abort', stop, { once: true })
       }
       return reader.next(leave)
     },

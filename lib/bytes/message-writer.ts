@@ -2,14 +2,14 @@ import { ClosedError, LimitExceededError } from '../errors.ts'
 import { rejection } from '../iterator/deferred.ts'
 import { errorOf, type Fault } from '../iterator/fault.ts'
 import type { WFile, Writable } from '../wfile.ts'
+import { ChunkList } from './chunk-list.ts'
 import { defaultMaxWriteQueue } from './stream-writer.ts'
-import { appendBuffers, joined } from './to-buffer.ts'
 
 const ended = (): Error => new ClosedError('Cannot write: the output was ended')
 
 /** The wfile of a message: gathers the one reply. See {@link WFile}. */
 export class MessageWriter implements WFile {
-  readonly #chunks: Uint8Array[] = []
+  readonly #chunks = new ChunkList()
   #length = 0
   #written = false
   #closed: Fault | undefined
@@ -21,15 +21,15 @@ export class MessageWriter implements WFile {
   /** All that was written; `undefined` where there was no write, not even an empty one. Throws where it grew too long. */
   get reply(): Buffer | undefined {
     if (this.#closed instanceof LimitExceededError) throw this.#closed
-    return this.#written ? joined(this.#chunks) : undefined
+    return this.#written ? this.#chunks.toBuffer() : undefined
   }
 
   write(bytes: Writable): Promise<void> {
     if (this.#closed === undefined) {
-      this.#length += appendBuffers(bytes, this.#chunks)
+      this.#length += this.#chunks.append(bytes)
       this.#written = true
       if (this.#length <= defaultMaxWriteQueue) return Promise.resolve()
-      this.#chunks.length = 0
+      this.#chunks.take()
       this.#length = 0
       this.close(
         new LimitExceededError(`Cannot write: the reply is over ${defaultMaxWriteQueue} bytes`, defaultMaxWriteQueue)
@@ -43,7 +43,10 @@ export class MessageWriter implements WFile {
   }
 
   end(bytes?: Writable): Promise<void> {
-    if (bytes !== undefined) void this.write(bytes)
+    if (bytes !== undefined) {
+      if (this.#closed !== undefined) return rejection(errorOf(this.#closed))
+      void this.write(bytes)
+    }
     this.close(ended)
     return this.flush()
   }

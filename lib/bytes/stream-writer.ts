@@ -1,9 +1,10 @@
 import { ClosedError, LimitExceededError } from '../errors.ts'
 import { type Deferred, deferred, rejection } from '../iterator/deferred.ts'
 import { errorOf, type Fault } from '../iterator/fault.ts'
+import { toError } from '../outcome.ts'
 import type { WFile, Writable } from '../wfile.ts'
+import { ChunkList } from './chunk-list.ts'
 import { flushThisTurn } from './flush-turn.ts'
-import { appendBuffers } from './to-buffer.ts'
 
 /** Where a writer's bytes go. */
 export interface Outlet {
@@ -27,7 +28,7 @@ const written: Promise<void> = Promise.resolve()
 /** The wfile of a connection: see {@link WFile}. One send at a time is under way; what comes meanwhile leaves together. */
 export class StreamWriter implements WFile {
   readonly #outlet: Outlet
-  #chunks: Uint8Array[] = []
+  readonly #chunks = new ChunkList()
   #pending = 0
   #inFlight = 0
   #sending = false
@@ -38,7 +39,10 @@ export class StreamWriter implements WFile {
   #lost = false
   #finishing = false
   #drained: Deferred<void> | undefined
-  #flushed: Deferred<void> | undefined
+  // The bytes that have ever been written and that have left, and who waits for which of them.
+  #written = 0
+  #gone = 0
+  #flushing: { readonly upTo: number; readonly done: Deferred<void> }[] = []
   #ending: Deferred<void> | undefined
 
   /** @param outlet - where the bytes go */
@@ -62,8 +66,10 @@ export class StreamWriter implements WFile {
 
   write(bytes: Writable): Promise<void> {
     if (this.#error !== undefined || this.#ending !== undefined) return this.#refused()
-    if (this.length > this.#maxQueue) return this.#overflow()
-    this.#pending += appendBuffers(bytes, this.#chunks)
+    if (this.length > Math.max(this.#maxQueue, this.#highWaterMark)) return this.#overflow()
+    const size = this.#chunks.append(bytes)
+    this.#pending += size
+    this.#written += size
     if (this.#pending > 0 && !this.#sending) {
       if (this.#pending >= flushAtOnce) this.#send()
       else if (!this.#dirty) {
@@ -83,12 +89,16 @@ export class StreamWriter implements WFile {
     if (!this.#sending) this.#send()
     if (this.#error !== undefined) return this.#refused()
     if (this.length === 0) return written
-    this.#flushed ??= deferred<void>()
-    return this.#flushed.promise
+    const done = deferred<void>()
+    this.#flushing.push({ upTo: this.#written, done })
+    return done.promise
   }
 
   end(bytes?: Writable): Promise<void> {
-    if (bytes !== undefined) void this.write(bytes)
+    if (bytes !== undefined) {
+      if (this.#ending !== undefined) return this.#refused()
+      void this.write(bytes)
+    }
     if (this.#ending === undefined) {
       this.#ending = deferred<void>()
       if (this.#error !== undefined) {
@@ -112,22 +122,27 @@ export class StreamWriter implements WFile {
     if (this.#error !== undefined) return
     this.#error = fault
     this.#lost = this.length > 0
-    this.#chunks = []
+    this.#chunks.take()
     this.#pending = 0
     this.#inFlight = 0
     this.#drained?.reject(errorOf(fault))
-    this.#flushed?.reject(errorOf(fault))
+    for (const { done } of this.#flushing.splice(0)) done.reject(errorOf(fault))
     if (this.#lost) this.#ending?.reject(errorOf(fault))
     else this.#ending?.resolve()
   }
 
   #send(): void {
-    const chunks = this.#chunks
-    this.#chunks = []
+    const chunks = this.#chunks.take()
     this.#inFlight = this.#pending
     this.#pending = 0
     this.#sending = true
-    this.#outlet.send(chunks, this.#inFlight, this.#sent)
+    try {
+      this.#outlet.send(chunks, this.#inFlight, this.#sent)
+    } catch (error) {
+      // Bytes that were taken away meanwhile, say: it must not reach the other writers of this turn.
+      this.#sending = false
+      this.fail(toError(error))
+    }
   }
 
   readonly #sent = (error?: Error | null): void => {
@@ -137,15 +152,17 @@ export class StreamWriter implements WFile {
       this.fail(error)
       return
     }
+    this.#gone += this.#inFlight
     this.#inFlight = 0
+    while (this.#flushing.length > 0 && (this.#flushing[0] as { upTo: number }).upTo <= this.#gone) {
+      this.#flushing.shift()?.done.resolve()
+    }
     if (this.#pending > 0) this.#send()
     if (this.#drained !== undefined && this.length <= this.#highWaterMark) {
       this.#drained.resolve()
       this.#drained = undefined
     }
     if (this.length > 0) return
-    this.#flushed?.resolve()
-    this.#flushed = undefined
     if (this.#ending !== undefined) this.#finish()
   }
 

@@ -27,7 +27,8 @@ export function webStreams(request: Request): WebStreams {
     { highWaterMark: 0 }
   )
   const writable = new WritableStream<Uint8Array>({
-    write: (bytes) => request.wfile.write(bytes),
+    // Whoever is called back may use the memory again.
+    write: (bytes) => request.wfile.write(Buffer.from(bytes)),
     close: () => request.wfile.end(),
     abort: (reason) => request.abort(reason)
   })

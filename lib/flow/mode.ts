@@ -2,6 +2,7 @@ import { refuseRequest } from '../handler/refuse.ts'
 import { checkRequest } from '../handler/run.ts'
 import { closeSource } from '../iterator/close-source.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
+import { openSource } from '../iterator/open-source.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
 
@@ -37,7 +38,7 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
 
   constructor(source: AsyncIterable<R> | Iterable<R>, plan: ModePlan<R, V>) {
     this.#plan = plan
-    this.#source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+    this.#source = openSource(source)
   }
 
   [Symbol.asyncIterator](): this {

@@ -1,6 +1,7 @@
 import { show } from '../arguments.ts'
 import { refuseRequest } from '../handler/refuse.ts'
 import { closeSource } from '../iterator/close-source.ts'
+import { openSource } from '../iterator/open-source.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'
 
@@ -29,7 +30,7 @@ export function verify<R extends Request = Request>(
 ): Stage<R, R> {
   if (typeof predicate !== 'function') throw new TypeError(`verify takes a function: got ${show(predicate)}`)
   return (source) => {
-    const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+    const iterator = openSource(source)
     let left = false
     const verified: AsyncIterableIterator<R> = {
       async next() {

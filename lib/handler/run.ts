@@ -1,6 +1,7 @@
 import { show } from '../arguments.ts'
-import { AbortedError, BusyError } from '../errors.ts'
+import { type AbortCause, AbortedError, BusyError } from '../errors.ts'
 import { requestEnd, requestStart } from '../events.ts'
+import { rejection } from '../iterator/deferred.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
 import { BaseRequestHandler, handlerBrand } from './base.ts'
@@ -11,11 +12,6 @@ export type HandlerClass<R extends Request = Request> = new (request: R) => Base
 export type HandlerFunction<R extends Request = Request, V = unknown> = (request: R) => V
 /** What serves a request. Python: `RequestHandlerClass`. */
 export type Handler<R extends Request = Request, V = unknown> = HandlerClass<R> | HandlerFunction<R, V>
-
-const forgotten = 'The handler ended while one of its reads was waiting: is an await missing?'
-
-/** What came before the handler ran, or where `processRequest` chose not to run it. */
-const notRun: Settlement = { status: 'fulfilled', value: undefined }
 
 /** Whether something is a handler class. */
 export function isHandlerClass<R extends Request>(
@@ -38,9 +34,11 @@ export function checkHandler(handler: unknown): void {
   }
 }
 
-function isPeerGone(reason: Error): boolean {
-  return reason instanceof AbortedError && reason.cause === 'peer-gone'
+function hasCause(reason: Error, cause: AbortCause): boolean {
+  return reason instanceof AbortedError && reason.cause === cause
 }
+
+const notRun = 'The request was refused: processRequest() did not run its work'
 
 /**
  * Check that something is a request, before anything is done with it.
@@ -59,27 +57,43 @@ export function checkRequest(rule: string, given: unknown): void {
 class HandlerWork<R extends Request> implements Work {
   readonly #request: R
   readonly #handler: Handler<R>
-  #begun = false
-  settlement: Settlement = notRun
+  #running: Promise<Settlement> | undefined
 
   constructor(request: R, handler: Handler<R>) {
     this.#request = request
     this.#handler = handler
   }
 
-  async run(): Promise<unknown> {
-    if (this.#begun) throw new BusyError('Cannot run the work of a request twice')
-    this.#begun = true
+  run(): Promise<unknown> {
+    if (this.#running !== undefined) return rejection(new BusyError('Cannot run the work of a request twice'))
+    this.#running = this.#settle()
+    const running = this.#running.then((settlement) => {
+      if (settlement.status === 'fulfilled') return settlement.value
+      throw settlement.reason
+    })
+    // A processRequest that forgets to return it must not end the process: the outcome tells.
+    running.catch(() => {})
+    return running
+  }
+
+  /** How it went, when it has ended: also where `processRequest` did not wait for it, or did not run it. */
+  ended(): Promise<Settlement> {
+    this.#running ??= Promise.resolve({ status: 'aborted', reason: new AbortedError(notRun, 'refused') })
+    return this.#running
+  }
+
+  async #settle(): Promise<Settlement> {
     try {
       const handler = this.#handler
       const value = isHandlerClass(handler)
         ? await this.#live(new handler(this.#request))
         : await handler(this.#request)
-      this.settlement = { status: 'fulfilled', value }
-      return value
+      if (Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
+        throw new TypeError('Cannot serve: the handler is a generator; through() makes a handler of a transform')
+      }
+      return { status: 'fulfilled', value }
     } catch (thrown) {
-      this.settlement = { status: 'rejected', reason: toError(thrown) }
-      throw thrown
+      return { status: 'rejected', reason: toError(thrown) }
     }
   }
 
@@ -129,17 +143,19 @@ export async function serveRequest<R extends Request, V>(
   try {
     const processing = server.processRequest(request, work)
     if (processing !== undefined) await processing
-    settlement = work.settlement
+    settlement = await work.ended()
   } catch (thrown) {
+    await work.ended()
     settlement = { status: 'rejected', reason: toError(thrown) }
   }
   const { abortReason } = request
   // A peer that leaves after its handler has ended well was served; where it missed something, the close will tell.
-  if (abortReason !== undefined && !(settlement.status === 'fulfilled' && isPeerGone(abortReason))) {
+  if (abortReason !== undefined && !(settlement.status === 'fulfilled' && hasCause(abortReason, 'peer-gone'))) {
     settlement = { status: 'aborted', reason: abortReason }
   }
-  if (settlement.status !== 'fulfilled') await server.noteError(settlement.reason, request)
-  else if (request.reading) await server.noteError(new BusyError(forgotten), request)
+  if (settlement.status !== 'fulfilled' && !hasCause(settlement.reason, 'refused')) {
+    await server.noteError(settlement.reason, request)
+  }
   try {
     const closing = server.closeRequest(request, settlement)
     if (closing !== undefined) await closing
@@ -151,9 +167,9 @@ export async function serveRequest<R extends Request, V>(
     if (reason !== abortReason) await server.noteError(reason, request)
     request.abort(reason)
   }
-  if (settlement.status === 'fulfilled') server.counters.served++
-  else server.counters.failed++
   const outcome = { request, elapsed: performance.now() - begun, ...settlement } as Outcome<R, Awaited<V>>
+  request.held = false
+  server.workEnded(outcome)
   if (requestEnd.hasSubscribers) requestEnd.publish({ outcome })
   return outcome
 }

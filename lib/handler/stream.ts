@@ -1,10 +1,7 @@
 import type { StreamSettings } from '../accept/socket-flow.ts'
 import { StreamRequest } from '../accept/stream-request.ts'
-import { count, flag, integer, milliseconds } from '../arguments.ts'
 import type { Request, RequestServer } from '../request.ts'
 import { BaseRequestHandler } from './base.ts'
-
-const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
 
 /**
  * Serves a connection. A handler that uses only `rfile` and `wfile` serves a datagram unchanged; the fields then have
@@ -47,17 +44,6 @@ export class StreamRequestHandler<S extends RequestServer = RequestServer>
     if (!(this.request instanceof StreamRequest)) return
     const { timeout, noDelay, readHighWaterMark, writeHighWaterMark, maxWriteQueue } = this
     if ((timeout ?? noDelay ?? readHighWaterMark ?? writeHighWaterMark ?? maxWriteQueue) === undefined) return
-    milliseconds('timeout', timeout, 0)
-    flag('noDelay', noDelay, true)
-    integer('readHighWaterMark', readHighWaterMark, 1, anySize)
-    integer('writeHighWaterMark', writeHighWaterMark, 1, anySize)
-    count('maxWriteQueue', maxWriteQueue, 1)
-    this.request.configure({
-      timeout: timeout === Number.POSITIVE_INFINITY ? undefined : timeout,
-      noDelay,
-      readHighWaterMark,
-      writeHighWaterMark,
-      maxWriteQueue
-    })
+    this.request.configure({ timeout, noDelay, readHighWaterMark, writeHighWaterMark, maxWriteQueue })
   }
 }

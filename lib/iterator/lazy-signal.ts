@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /**
  * An abort signal that is made when somebody first asks for it: an `AbortController` costs more than the rest of a
  * request's bookkeeping, and most handlers never look.
@@ -21,6 +23,8 @@ export class LazySignal {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
+      // As many may listen as like: each stands for a piece of work of the request.
+      setMaxListeners(0, this.#controller.signal)
       if (this.#aborted) this.#controller.abort(this.#reason)
     }
     return this.#controller.signal

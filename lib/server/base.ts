@@ -1,18 +1,19 @@
-import type { Address } from '../address.ts'
+import { setMaxListeners } from 'node:events'
 import { flag, known, milliseconds } from '../arguments.ts'
 import { ClosedError } from '../errors.ts'
 import { sequential } from '../flow/sequential.ts'
 import { admit } from '../flow/verify.ts'
 import { refuseRequest } from '../handler/refuse.ts'
-import { reportError } from '../handler/report.ts'
 import { checkHandler, checkRequest, type Handler, serveRequest } from '../handler/run.ts'
 import { deferred } from '../iterator/deferred.ts'
 import { HandOff } from '../iterator/hand-off.ts'
-import type { Outcome, Settlement } from '../outcome.ts'
-import type { CloseOptions, Report, Request, RequestServer, Work } from '../request.ts'
+import { turn } from '../iterator/turn.ts'
+import type { Outcome } from '../outcome.ts'
+import type { CloseOptions, Report, Request, RequestServer } from '../request.ts'
 import type { Stage } from '../stage.ts'
-import { type ServerStats, type Stats, zeroStats } from '../stats.ts'
+import type { ServerStats } from '../stats.ts'
 import { Guests } from './guests.ts'
+import { ServerHooks } from './hooks.ts'
 import { checkStage, outcomesOf } from './outcomes.ts'
 import { Requests, type RequestsOptions } from './requests.ts'
 import { advance, type State } from './state.ts'
@@ -54,11 +55,12 @@ export interface HandleRequestOptions {
  * }
  * assert.deepEqual(seen, ['one', 'two'])
  */
-export class BaseServer<R extends Request = Request> implements RequestServer, AsyncIterable<R>, AsyncDisposable {
+export class BaseServer<R extends Request = Request>
+  extends ServerHooks<R>
+  implements RequestServer, AsyncIterable<R>, AsyncDisposable
+{
   /** Who serves where no stage is given. Python: `RequestHandlerClass`. */
   readonly handler: Handler<R> | undefined
-  /** What the server counts, as it counts: read {@link BaseServer.stats}. */
-  readonly counters: Stats = zeroStats()
   readonly #guests = new Guests()
   readonly #stopping = new AbortController()
   readonly #intake = new AbortController()
@@ -66,6 +68,8 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
   readonly #deadline = new Deadline()
   readonly #handOff: HandOff<R>
   #state: State = { at: 'new' }
+  // Verified for a loop that was left meanwhile.
+  readonly #admitted = new WeakSet<R>()
   #loops = 0
   #doorShut: Promise<void> | undefined
 
@@ -74,9 +78,12 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    * @param handler - who serves in `serveForever()` and `handleRequest()` where they are given nobody else
    */
   constructor(options: object = {}, handler?: Handler<R>) {
+    super()
     if (new.target === BaseServer) known('BaseServer', options, [])
     if (handler !== undefined) checkHandler(handler)
     this.handler = handler
+    // As many listen as there are requests.
+    setMaxListeners(0, this.#stopping.signal)
     this.#handOff = new HandOff<R>({
       pull: () => this.getRequest(this.#intake.signal),
       arrived: (request) => {
@@ -87,11 +94,6 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
       isEnd: (error) => this.#isEnd(error),
       refuse: (request) => void refuseRequest(request, 'closing')
     })
-  }
-
-  /** Where it listens; `undefined` where that cannot be said. Python: `server_address`. */
-  get address(): Address | undefined {
-    return undefined
   }
 
   /** Aborts when the server begins to close. */
@@ -109,11 +111,6 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     return { ...this.counters, open: this.#guests.size, waiting: this.waiting + this.#handOff.kept }
   }
 
-  /** The descriptor of the listening socket; `undefined` where there is none to be had. */
-  fileno(): number | undefined {
-    return undefined
-  }
-
   /**
    * Bind and begin to take requests in: calls `serverBind` and `serverActivate`. Safe to call twice.
    *
@@ -125,92 +122,6 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     await this.#ready()
     return this
   }
-
-  /** Bind. Python: `server_bind`. */
-  serverBind(): void | Promise<void> {}
-
-  /** Begin to take requests in. Python: `server_activate`. */
-  serverActivate(): void | Promise<void> {}
-
-  /**
-   * The next request; never called while it is still being answered.
-   *
-   * @param signal - aborts when nobody waits for the answer any more
-   * @returns the request, or `undefined` for the end
-   */
-  getRequest(signal: AbortSignal): R | undefined | Promise<R | undefined> {
-    void signal
-    return undefined
-  }
-
-  /**
-   * Whether a request is let in, before anybody sees it. Where this says no, or throws, the request is closed.
-   *
-   * @param request - the request
-   */
-  verifyRequest(request: R): boolean | Promise<boolean> {
-    void request
-    return true
-  }
-
-  /**
-   * Serve one request: every mode calls this for each. Override it to do something around the work.
-   *
-   * @param request - the request
-   * @param work - its work: setup → handle → finish
-   */
-  processRequest(request: R, work: Work): Promise<void> | void {
-    return this.finishRequest(request, work) as Promise<void>
-  }
-
-  /**
-   * Run the handler.
-   *
-   * @param request - the request
-   * @param work - its work
-   */
-  finishRequest(request: R, work: Work): Promise<unknown> {
-    void request
-    return work.run()
-  }
-
-  /**
-   * Release a request that was served or refused.
-   *
-   * @param request - the request
-   * @param outcome - how it went
-   */
-  closeRequest(request: R, outcome: Settlement): Promise<void> | void {
-    return request.close(outcome)
-  }
-
-  /**
-   * Take note of an error that ended no loop; prints it to stderr. The request is still open: an apology can be written.
-   *
-   * @param error - what was thrown
-   * @param request - the request it concerns, where it concerns one
-   */
-  handleError(error: unknown, request?: R): void | Promise<void> {
-    reportError(error, request)
-  }
-
-  /**
-   * Call `handleError`; never throws: where the hook throws, both errors are printed.
-   *
-   * @param error - what was thrown
-   * @param request - the request it concerns, where it concerns one
-   */
-  async noteError(error: unknown, request?: R): Promise<void> {
-    try {
-      await this.handleError(error, request)
-    } catch (thrown) {
-      reportError(error, request)
-      reportError(thrown, request)
-    }
-  }
-
-  /** Called by `handleRequest` when its timeout has passed without a request. */
-  handleTimeout(): void | Promise<void> {}
 
   /** The requests, one by one; the server is closed when the loop is left. */
   [Symbol.asyncIterator](): AsyncIterableIterator<R> {
@@ -238,7 +149,11 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     known('requests', options, ['closeOnReturn'])
     return new Requests<R>(
       {
-        ready: () => (this.#state.at === 'new' || this.#state.at === 'binding' ? this.#ready() : undefined),
+        ready: () => (this.#state.at === 'new' || this.#state.at === 'binding' ? this.#tryReady() : undefined),
+        giveBack: (request) => {
+          this.#admitted.add(request)
+          this.#handOff.giveBack(request)
+        },
         handOff: this.#handOff,
         admit: (request) => this.#admit(request),
         abandon: () => this.#abandon(),
@@ -270,7 +185,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     checkHandler(handler)
     known('handleRequest', options, ['timeout'])
     const timeout = milliseconds('timeout', options.timeout, Number.POSITIVE_INFINITY)
-    await this.#ready()
+    if (!(await this.#tryReady())) return undefined
     const owner = {}
     let late = false
     const timer =
@@ -315,7 +230,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
    */
   async serveForever(stage: Stage<R, unknown> = this.stage()): Promise<Report> {
     checkStage(stage)
-    await this.#ready()
+    if (!(await this.#tryReady())) return this.closed
     try {
       for await (const _ of outcomesOf(stage, this));
     } finally {
@@ -353,43 +268,17 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     return this.closed
   }
 
-  /** Hold the process while listening: the default. */
-  ref(): this {
-    return this
-  }
-
-  /** Don't hold the process. */
-  unref(): this {
-    return this
-  }
-
   /** Close, with the default deadline. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  /** Count a request that `getRequest` has handed over, and its bytes. */
-  protected requestArrived(request: R): void {
-    this.counters.accepted++
-    this.counters.bytesIn += request.bytesIn
-    request.whenClosed(({ bytesOut }) => {
-      this.counters.bytesOut += bytesOut
-    })
+  /** @internal */
+  workEnded({ status, request }: Outcome<Request>): void {
+    if (status === 'fulfilled') this.counters.served++
+    else this.counters.failed++
+    this.#guests.workEnded(request)
   }
-
-  /** Requests that were taken in and that `getRequest` has not handed over. */
-  protected get waiting(): number {
-    return 0
-  }
-
-  /** Take nobody new in. What waits is still handed over by `getRequest`, then `undefined`. */
-  protected serverClose(): void | Promise<void> {}
-
-  /** Refuse what waits. */
-  protected serverDiscard(): void {}
-
-  /** Give everything back: the last request has gone. */
-  protected serverRelease(): void | Promise<void> {}
 
   #ready(): Promise<void> {
     const state = this.#state
@@ -406,6 +295,19 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
       default:
         return Promise.reject(new ClosedError(`Cannot listen: the server is ${state.at}`))
     }
+  }
+
+  /** Whether it listens now; false where it was closed meanwhile: nobody will come, and nothing went wrong. */
+  async #tryReady(): Promise<boolean> {
+    const { at } = this.#state
+    if (at === 'closing' || at === 'closed') throw new ClosedError(`Cannot serve: the server is ${at}`)
+    try {
+      await this.#ready()
+    } catch (error) {
+      if (error instanceof ClosedError) return false
+      throw error
+    }
+    return true
   }
 
   async #bind(): Promise<void> {
@@ -426,7 +328,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
   }
 
   #admit(request: R): boolean | Promise<boolean> {
-    return admit(request, (guest) => this.verifyRequest(guest))
+    return this.#admitted.has(request) || admit(request, (guest) => this.verifyRequest(guest))
   }
 
   /** Nobody takes requests any more: those who wait are refused, those inside may finish. */
@@ -455,7 +357,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
       },
       this.#deadline
     ).then((report) => {
-      this.#state = advance(this.#state, { at: 'closed', report })
+      this.#state = advance(this.#state, { at: 'closed' })
       this.#closed.resolve(report)
     })
   }
@@ -465,7 +367,7 @@ export class BaseServer<R extends Request = Request> implements RequestServer, A
     await this.#quietly(() => this.serverClose())
     this.#intake.abort()
     // A request that is just being handed over arrives within this turn.
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn()
     // Where nothing waits there is nothing to hand over, whether or not getRequest answers.
     if (this.waiting === 0) this.#clearQueue()
   }

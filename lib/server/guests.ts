@@ -7,6 +7,7 @@ import type { Request, StillOpen } from '../request.ts'
 /** The requests that a server has handed out and that have not gone yet. */
 export class Guests {
   readonly #since = new Map<Request, number>()
+  readonly #goneAtWork = new Map<Request, Settlement>()
   #finished = 0
   #empty: Deferred<void> | undefined
 
@@ -39,16 +40,32 @@ export class Guests {
     const cut: StillOpen[] = []
     const left = [...this.#since]
     this.#since.clear()
+    this.#goneAtWork.clear()
     for (const [request, since] of left) {
       const { clientAddress, bytesIn, bytesOut } = request
-      cut.push({ request, clientAddress, age: now - since, bytesIn, bytesOut })
+      // Served: only its peer has not ended yet.
+      if (request.lingering && !request.held) this.#finished++
+      else cut.push({ request, clientAddress, age: now - since, bytesIn, bytesOut })
       const why = `The request from ${formatAddress(clientAddress)} was aborted: the server's deadline of ${deadline} ms came`
       request.abort(new AbortedError(why, 'deadline'))
     }
     return cut
   }
 
+  /** A mode has done with a request that may have gone meanwhile. */
+  workEnded(request: Request): void {
+    const outcome = this.#goneAtWork.get(request)
+    if (outcome === undefined) return
+    this.#goneAtWork.delete(request)
+    this.#gone(request, outcome)
+  }
+
   readonly #gone = (request: Request, outcome: Settlement): void => {
+    // The peer has gone, its handler has not: it is somebody's work still.
+    if (request.held && this.#since.has(request)) {
+      this.#goneAtWork.set(request, outcome)
+      return
+    }
     if (!this.#since.delete(request)) return
     if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
     if (this.#since.size > 0) return

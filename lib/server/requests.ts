@@ -10,13 +10,15 @@ export interface RequestsOptions {
 /** What an iteration needs of its server. */
 export interface RequestSource<R extends Request> {
   /** Listens, where that was not done. */
-  ready(): Promise<void> | undefined
+  ready(): Promise<boolean> | undefined
   /** The one source. */
   readonly handOff: HandOff<R>
   /** Runs `verifyRequest`; where it says no the request was refused. */
   admit(request: R): boolean | Promise<boolean>
   /** The loop was left early, or its source is dead: nobody new comes in. Returns when the listener has closed. */
   abandon(): Promise<void>
+  /** Takes back a request that was admitted for a loop that has been left. */
+  giveBack(request: R): void
   /** An iteration begins or ends. */
   looping(by: 1 | -1): void
 }
@@ -45,14 +47,14 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
     }
     try {
       const ready = this.#server.ready()
-      if (ready !== undefined) await ready
+      if (ready !== undefined && !(await ready)) this.#leave()
       while (!this.#left) {
         const result = await this.#server.handOff.next(this)
         if (result.done === true) break
         const admitted = this.#server.admit(result.value)
         if (admitted !== true && !(await admitted)) continue
         if (!this.#left) return result
-        this.#server.handOff.giveBack(result.value)
+        this.#server.giveBack(result.value)
       }
     } catch (error) {
       this.#leave()

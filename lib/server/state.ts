@@ -1,12 +1,10 @@
-import type { Report } from '../request.ts'
-
 /** Where a server is in its life. States only move forward, and each carries only what it has. */
 export type State =
   | { readonly at: 'new' }
   | { readonly at: 'binding'; readonly ready: Promise<void> }
   | { readonly at: 'listening' }
   | { readonly at: 'closing' }
-  | { readonly at: 'closed'; readonly report: Report }
+  | { readonly at: 'closed' }
 
 const order = ['new', 'binding', 'listening', 'closing', 'closed'] as const
 

@@ -1,4 +1,5 @@
 import { deferred } from '../iterator/deferred.ts'
+import { turn } from '../iterator/turn.ts'
 import type { Report, StillOpen } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Guests } from './guests.ts'
@@ -66,7 +67,7 @@ export async function stop(server: Stoppable, deadline: Deadline): Promise<Repor
     server.clearQueue()
     stillOpen = guests.cut(cutAfter)
     // A destroyed socket gives its descriptor back at the end of this turn.
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn()
   }
   deadline.cancel()
   await server.release()

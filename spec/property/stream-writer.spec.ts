@@ -40,7 +40,7 @@ describe('StreamWriter against a tally', () => {
         let ended = false
         let lost = false
         // Each with what must be left, at most, for it to be over.
-        const waiting: { watched: Watched<void>; until: number }[] = []
+        const waiting: { watched: Watched<void>; until?: number; upTo?: number }[] = []
         const endings: Watched<void>[] = []
         const fail = (): void => {
           if (failed) return
@@ -53,7 +53,7 @@ describe('StreamWriter against a tally', () => {
               const bytes = String.fromCharCode(97 + (written.length % 26)).repeat(step.size)
               const before = written.length - left
               const watched = watch(writer.write(bytes))
-              if (failed || ended || before > maxQueue) {
+              if (failed || ended || before > Math.max(maxQueue, mark)) {
                 await microtasks()
                 expect((watched.reason as Error).name).toBe(
                   failed ? 'Error' : ended ? 'ClosedError' : 'LimitExceededError'
@@ -78,7 +78,7 @@ describe('StreamWriter against a tally', () => {
               if (failed) {
                 await microtasks()
                 expect(watched.reason).toBe(gone)
-              } else waiting.push({ watched, until: 0 })
+              } else waiting.push({ watched, upTo: written.length })
               break
             }
             case 'end':
@@ -93,10 +93,12 @@ describe('StreamWriter against a tally', () => {
           await microtasks()
           const length = written.length - left
           expect(writer.length).toBe(failed ? 0 : length)
-          for (const { watched, until } of waiting) {
+          for (const { watched, until, upTo } of waiting) {
             if (watched.state === 'rejected') expect(watched.reason).toBe(gone)
-            else if (!failed) expect(watched.state).toBe(length <= until ? 'fulfilled' : 'pending')
-            else expect(watched.state).toBe('fulfilled')
+            else if (!failed) {
+              const over = upTo === undefined ? length <= (until ?? 0) : left >= upTo
+              expect(watched.state).toBe(over ? 'fulfilled' : 'pending')
+            } else expect(watched.state).toBe('fulfilled')
           }
           // One that is over stays over.
           waiting.splice(0, waiting.length, ...waiting.filter(({ watched }) => watched.state === 'pending'))

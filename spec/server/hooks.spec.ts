@@ -334,7 +334,7 @@ describe('processRequest', () => {
     expect(await threeVisits(server)).toEqual({
       replies: ['hello', '', 'hello'],
       errors: [],
-      statuses: ['fulfilled', 'fulfilled', 'fulfilled']
+      statuses: ['fulfilled', 'aborted', 'fulfilled']
     })
   })
 

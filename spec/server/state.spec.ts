@@ -1,15 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { Report } from '../../lib/index.ts'
 import { advance, type State } from '../../lib/server/state.ts'
-
-const report: Report = { finished: 0, aborted: 0, refused: 0, stillOpen: [] }
 
 const inOrder: readonly State[] = [
   { at: 'new' },
   { at: 'binding', ready: Promise.resolve() },
   { at: 'listening' },
   { at: 'closing' },
-  { at: 'closed', report }
+  { at: 'closed' }
 ]
 
 describe('the states of a server', () => {
