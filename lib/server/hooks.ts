@@ -53,6 +53,7 @@ export abstract class ServerHooks<R extends Request = Request> {
 
   /**
    * Whether a request is let in, before anybody sees it. Where this says no, or throws, the request is closed.
+   * A loop waits for the answer before it takes the next request: don't wait for the peer here.
    *
    * @param request - the request
    */

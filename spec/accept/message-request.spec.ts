@@ -54,4 +54,43 @@ describe('a message request', () => {
     request.whenClosed((_, { status }) => told.push(`after: ${status}`))
     expect(told).toEqual(['before: rejected', 'after: rejected'])
   })
+
+  it('is cut off though its reply never ends', async () => {
+    const released: Settlement['status'][] = []
+    const request = new MessageRequest({
+      server,
+      packet: 'x',
+      reply: () => new Promise(() => {}),
+      release: ({ status }) => released.push(status)
+    })
+    await request.wfile.write('y')
+    const closing = request.close()
+    request.abort(new Error('enough'))
+    await expect(closing).rejects.toMatchObject({ cause: 'server-error' })
+    expect(released).toEqual(['rejected'])
+  })
+
+  it('may be closed by somebody who does not wait, though its reply fails', async () => {
+    const reasons: unknown[] = []
+    const note = (reason: unknown): void => void reasons.push(reason)
+    process.on('unhandledRejection', note)
+    const request = new MessageRequest({
+      server,
+      packet: 'x',
+      reply: () => {
+        throw new Error('no')
+      }
+    })
+    void request.wfile.write('y')
+    void request.close()
+    await new Promise((resolve) => setTimeout(resolve, 0))
+    process.off('unhandledRejection', note)
+    expect(reasons).toEqual([])
+  })
+
+  it('refuses last bytes after the last', async () => {
+    const request = new MessageRequest({ server, packet: 'x' })
+    await request.wfile.end('a')
+    await expect(request.wfile.end('b')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
 })

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
@@ -184,6 +185,24 @@ describe('a datagram', () => {
     expect(await exchangeDatagram(server.address, 'abc')).toBe('cba')
     await server.close()
     await serving
+  })
+})
+
+describe('datagrams in the kernel', () => {
+  it('are served before the server has closed', async () => {
+    const server = await udp()
+    const { port } = server.address
+    const serving = drain(sequential((request: Request) => pipe(request, request))(server))
+    const send = `
+      const socket = require('node:dgram').createSocket('udp4')
+      let sent = 0
+      for (let i = 0; i < 20; i++) socket.send('x', ${port}, '127.0.0.1', () => ++sent === 20 && socket.close())
+    `
+    // This thread is blocked meanwhile.
+    spawnSync('node', ['-e', send])
+    await server.close()
+    await serving
+    expect(server.stats()).toMatchObject({ accepted: 20, served: 20, dropped: 0 })
   })
 })
 
