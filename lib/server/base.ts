@@ -28,7 +28,7 @@ export interface HandleRequestOptions {
 }
 
 /**
- * A server of anything: an async iterable of requests that come from {@link BaseServer.getRequest}. It knows no sockets:
+ * A server of anything: an async iterable of requests that come from {@link ServerHooks.getRequest}. It knows no sockets:
  * a row of a table, a message of a broker, whatever `getRequest` returns is served by the same handlers and modes.
  *
  * A loop takes requests; several loops share them. Leaving a loop early closes the server. Iterating a server that does
@@ -273,7 +273,11 @@ export class BaseServer<R extends Request = Request>
     await this.close()
   }
 
-  /** @internal */
+  /**
+   * A mode has served a request: it is counted, and a closing server no longer waits for it.
+   *
+   * @param outcome - how it went
+   */
   workEnded({ status, request }: Outcome<Request>): void {
     if (status === 'fulfilled') this.counters.served++
     else this.counters.failed++
