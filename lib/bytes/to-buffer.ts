@@ -2,6 +2,9 @@ import { isUint8ArrayList } from 'uint8arraylist'
 import { show } from '../arguments.ts'
 import type { Writable } from '../wfile.ts'
 
+// Copying so little costs less than an entry of its own in the writev; a list of one chunk is not copied at all.
+const copyUpTo = 4_096
+
 /**
  * Bytes as Buffers, without a copy, and text as UTF-8.
  *
@@ -21,7 +24,10 @@ export function appendBuffers(bytes: Writable, chunks: Uint8Array[]): number {
     return bytes.length
   }
   if (isUint8ArrayList(bytes)) {
-    for (const chunk of bytes) if (chunk.length > 0) chunks.push(chunk)
+    // Its iterator is a generator: for the list of one chunk that an echo writes, that is most of what a write costs.
+    const only = bytes.length > 0 && bytes.length <= copyUpTo ? bytes.subarray() : undefined
+    if (only !== undefined) chunks.push(only)
+    else for (const chunk of bytes) if (chunk.length > 0) chunks.push(chunk)
     return bytes.length
   }
   const hint = typeof (bytes as { then?: unknown } | undefined)?.then === 'function' ? ' (is an await missing?)' : ''
