@@ -26,7 +26,7 @@ export interface FlowHost {
   /** The peer reset the connection, or can't be written to. */
   peerGone(error: Error): void
   /** A read or a write has waited for the `timeout`. */
-  timedOut(): void
+  timedOut(timeout: number): void
   /** Writes were piled up past `maxWriteQueue`. */
   overflowed(error: LimitExceededError): void
   /** The descriptor has been given back. */
@@ -222,7 +222,7 @@ export class SocketFlow implements Upstream, Outlet {
     }
     this.bytesOut += bytes
     this.#stats.bytesOut += bytes
-    if (this.#timeout !== undefined) this.#socket.setTimeout(this.#timeout)
+    if (this.#timeout !== undefined) socket.setTimeout(this.#timeout)
     this.#told = sent
     const last = chunks.length - 1
     if (last === 0) socket.write(chunks[0] as Uint8Array, this.#sent)
@@ -280,7 +280,7 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   timedOut(): void {
-    if ((this.#writer?.length ?? 0) > 0) this.#host.timedOut()
+    if ((this.#writer?.length ?? 0) > 0) this.#host.timedOut(this.#timeout ?? 0)
   }
 
   closed(): void {
@@ -299,7 +299,7 @@ export class SocketFlow implements Upstream, Outlet {
       if (this.#reader?.parked !== true || this.#timeout === undefined) return
       const left = this.#lastIn + this.#timeout - performance.now()
       if (left > 0) this.#watch(Math.ceil(left))
-      else this.#host.timedOut()
+      else this.#host.timedOut(this.#timeout)
     }, milliseconds)
   }
 

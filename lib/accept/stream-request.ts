@@ -35,7 +35,6 @@ const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
  */
 export class StreamRequest extends RequestBase {
   readonly #flow: SocketFlow
-  #timeout: number | undefined
 
   /**
    * Made by a listener.
@@ -89,7 +88,6 @@ export class StreamRequest extends RequestBase {
     integer('readHighWaterMark', settings.readHighWaterMark, 1, anySize)
     integer('writeHighWaterMark', settings.writeHighWaterMark, 1, anySize)
     count('maxWriteQueue', settings.maxWriteQueue, 1)
-    this.#timeout = settings.timeout ?? this.#timeout
     this.#flow.configure(settings)
   }
 
@@ -131,8 +129,8 @@ export class StreamRequest extends RequestBase {
   }
 
   /** @internal */
-  timedOut(): void {
-    this.abortFor('timeout', `nothing came or left for ${this.#timeout} ms`)
+  timedOut(timeout: number): void {
+    this.abortFor('timeout', `nothing came or left for ${timeout} ms`)
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BaseServer, MessageRequest, type Settlement } from '../../lib/index.ts'
+import { unhandled } from '../support/unhandled.ts'
 
 describe('a message request', () => {
   const server = new BaseServer()
@@ -71,9 +72,7 @@ describe('a message request', () => {
   })
 
   it('may be closed by somebody who does not wait, though its reply fails', async () => {
-    const reasons: unknown[] = []
-    const note = (reason: unknown): void => void reasons.push(reason)
-    process.on('unhandledRejection', note)
+    const reasons = unhandled()
     const request = new MessageRequest({
       server,
       packet: 'x',
@@ -84,7 +83,6 @@ describe('a message request', () => {
     void request.wfile.write('y')
     void request.close()
     await new Promise((resolve) => setTimeout(resolve, 0))
-    process.off('unhandledRejection', note)
     expect(reasons).toEqual([])
   })
 

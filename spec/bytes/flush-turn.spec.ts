@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { flushThisTurn } from '../../lib/bytes/flush-turn.ts'
-import { microtasks, turns } from '../property/turns.ts'
+import { microtasks, turns } from '../support/turns.ts'
 
 describe('flushThisTurn', () => {
   it('flushes all that asked in a turn at its end, once, in order', async () => {

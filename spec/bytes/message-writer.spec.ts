@@ -2,7 +2,8 @@ import { Uint8ArrayList } from 'uint8arraylist'
 import { describe, expect, it } from 'vitest'
 import { MessageWriter } from '../../lib/bytes/message-writer.ts'
 import { ClosedError, LimitExceededError } from '../../lib/errors.ts'
-import { turns } from '../property/turns.ts'
+import { turns } from '../support/turns.ts'
+import { unhandled } from '../support/unhandled.ts'
 
 const limit = 16 * 1024 * 1024
 
@@ -86,16 +87,11 @@ describe('MessageWriter', () => {
   })
 
   it('leaves no rejection unhandled', async () => {
-    const unhandled: unknown[] = []
-    const note = (error: unknown): void => {
-      unhandled.push(error)
-    }
-    process.on('unhandledRejection', note)
+    const reasons = unhandled()
     const writer = new MessageWriter()
     void writer.write(Buffer.alloc(limit + 1))
     void writer.write('late')
     await turns(3)
-    process.off('unhandledRejection', note)
-    expect(unhandled).toEqual([])
+    expect(reasons).toEqual([])
   })
 })

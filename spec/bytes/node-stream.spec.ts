@@ -8,8 +8,8 @@ import { nodeStream } from '../../lib/bytes/node-stream.ts'
 import { AbortedError } from '../../lib/errors.ts'
 import type { Settlement } from '../../lib/outcome.ts'
 import { QuietServer } from '../property/tracked-source.ts'
-import { turns } from '../property/turns.ts'
 import { received } from '../support/peers.ts'
+import { turns } from '../support/turns.ts'
 import { gone, tcpPair } from './tcp-pair.ts'
 
 function message(packet: string): { request: MessageRequest; replies: string[]; released: Settlement[] } {

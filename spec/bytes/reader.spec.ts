@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../lib/bytes/reader.ts'
 import { AbortedError, BusyError, ClosedError, LimitExceededError, UnexpectedEOFError } from '../../lib/errors.ts'
-import { microtasks, watch } from '../property/turns.ts'
+import { microtasks, watch } from '../support/turns.ts'
 
 function over(...chunks: string[]): ByteReader {
   const reader = new ByteReader()

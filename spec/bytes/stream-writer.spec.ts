@@ -1,28 +1,18 @@
 import { Uint8ArrayList } from 'uint8arraylist'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { StreamWriter } from '../../lib/bytes/stream-writer.ts'
 import { ClosedError, LimitExceededError } from '../../lib/errors.ts'
-import { microtasks, turns, watch } from '../property/turns.ts'
+import { microtasks, turns, watch } from '../support/turns.ts'
+import { checkNothingUnhandled, unhandled } from '../support/unhandled.ts'
 import { FakeOutlet } from './fake-outlet.ts'
 
 let outlet: FakeOutlet
 let writer: StreamWriter
-const unhandled: unknown[] = []
-const note = (error: unknown): void => {
-  unhandled.push(error)
-}
+checkNothingUnhandled()
 
 beforeEach(() => {
   outlet = new FakeOutlet()
   writer = new StreamWriter(outlet)
-  unhandled.length = 0
-  process.on('unhandledRejection', note)
-})
-
-afterEach(async () => {
-  await turns(2)
-  process.off('unhandledRejection', note)
-  expect(unhandled).toEqual([])
 })
 
 describe('what a StreamWriter sends', () => {
@@ -239,6 +229,7 @@ describe('the failure of a StreamWriter', () => {
   })
 
   it('of a write that nobody awaited is not unhandled, and comes back from the next', async () => {
+    const reasons = unhandled()
     for (const next of ['write', 'flush', 'end'] as const) {
       outlet = new FakeOutlet()
       writer = new StreamWriter(outlet)
@@ -248,7 +239,7 @@ describe('the failure of a StreamWriter', () => {
       outlet.sent(gone)
       void writer.write('nor is this')
       await turns(2)
-      expect(unhandled).toEqual([])
+      expect(reasons).toEqual([])
       await expect(next === 'write' ? writer.write('x') : writer[next]()).rejects.toBe(gone)
     }
   })

@@ -5,8 +5,8 @@ import { webStreams } from '../../lib/bytes/web-streams.ts'
 import { AbortedError } from '../../lib/errors.ts'
 import type { Settlement } from '../../lib/outcome.ts'
 import { QuietServer } from '../property/tracked-source.ts'
-import { turns } from '../property/turns.ts'
 import { received } from '../support/peers.ts'
+import { turns } from '../support/turns.ts'
 import { gone, tcpPair } from './tcp-pair.ts'
 
 function upper(): TransformStream<Uint8Array, Uint8Array> {

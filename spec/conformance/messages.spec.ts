@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -16,6 +15,7 @@ import {
   StreamRequestHandler,
   sequential
 } from '../../lib/index.ts'
+import { overhear } from '../support/events.ts'
 import { exchange, exchangeDatagram } from '../support/peers.ts'
 import { tcp, udp } from '../support/servers.ts'
 
@@ -142,18 +142,15 @@ describe('a datagram', () => {
 
   it('is dropped and published where it is larger than maxPacketSize', async () => {
     const server = await udp({ maxPacketSize: 10 })
-    const dropped: DroppedEvent[] = []
-    const listen = (message: unknown): void => void dropped.push(message as DroppedEvent)
-    subscribe('it-socketserver:dropped', listen)
-    onTestFinished(() => {
-      unsubscribe('it-socketserver:dropped', listen)
-    })
+    using dropped = overhear<DroppedEvent>('dropped')
     const serving = drain(sequential((request: Request) => pipe(request, request))(server))
     const socket = client()
     socket.send('01234567890', server.address.port, '127.0.0.1', () => socket.send('0123456789', server.address.port))
     const [message] = (await once(socket, 'message')) as [Buffer]
     expect(message.toString()).toBe('0123456789')
-    expect(dropped).toMatchObject([{ reason: 'size', bytes: 11, clientAddress: { port: socket.address().port } }])
+    expect(dropped.messages).toMatchObject([
+      { reason: 'size', bytes: 11, clientAddress: { port: socket.address().port } }
+    ])
     expect(server.stats()).toMatchObject({ dropped: 1, accepted: 1 })
     await server.close()
     await serving
@@ -161,17 +158,12 @@ describe('a datagram', () => {
 
   it('is dropped and published where maxPending wait already', async () => {
     const server = await udp({ maxPending: 2 })
-    const reasons: string[] = []
-    const listen = (message: unknown): void => void reasons.push((message as DroppedEvent).reason)
-    subscribe('it-socketserver:dropped', listen)
-    onTestFinished(() => {
-      unsubscribe('it-socketserver:dropped', listen)
-    })
+    using dropped = overhear<DroppedEvent>('dropped')
     const socket = client()
     for (let i = 0; i < 5; i++) socket.send(`${i}`, server.address.port, '127.0.0.1')
     while (server.stats().accepted + server.stats().dropped < 5) await new Promise((resolve) => setImmediate(resolve))
     expect(server.stats()).toMatchObject({ accepted: 2, dropped: 3, waiting: 2 })
-    expect(reasons).toEqual(['pending', 'pending', 'pending'])
+    expect(dropped.messages.map(({ reason }) => reason)).toEqual(['pending', 'pending', 'pending'])
   })
 
   it('gives its handler the packet', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   BaseServer,
   drain,
@@ -11,17 +11,7 @@ import {
 } from '../../lib/index.ts'
 import { dial, exchange, received } from '../support/peers.ts'
 import { tcp } from '../support/servers.ts'
-
-/** Rejections that nobody handled while a test ran. */
-function unhandled(): unknown[] {
-  const reasons: unknown[] = []
-  const note = (reason: unknown): void => void reasons.push(reason)
-  process.on('unhandledRejection', note)
-  onTestFinished(() => {
-    process.off('unhandledRejection', note)
-  })
-  return reasons
-}
+import { unhandled } from '../support/unhandled.ts'
 
 describe('a forgotten await', () => {
   it('on a read ends neither the process nor the loop', async () => {

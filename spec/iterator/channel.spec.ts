@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Channel } from '../../lib/iterator/channel.ts'
-import { turns, watch } from '../property/turns.ts'
+import { turns, watch } from '../support/turns.ts'
 
 describe('Channel', () => {
   it('hands items over in order', async () => {

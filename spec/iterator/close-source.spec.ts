@@ -1,22 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { closeSource } from '../../lib/iterator/close-source.ts'
-import { turns } from '../property/turns.ts'
+import { turns } from '../support/turns.ts'
+import { checkNothingUnhandled } from '../support/unhandled.ts'
 
-const unhandled: unknown[] = []
-const note = (error: unknown): void => {
-  unhandled.push(error)
-}
-
-beforeEach(() => {
-  unhandled.length = 0
-  process.on('unhandledRejection', note)
-})
-
-afterEach(async () => {
-  await turns(2)
-  process.off('unhandledRejection', note)
-  expect(unhandled).toEqual([])
-})
+checkNothingUnhandled()
 
 describe('closeSource', () => {
   /** An iterator that counts how often it is given back, as itself. */

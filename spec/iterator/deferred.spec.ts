@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { deferred, rejection } from '../../lib/iterator/deferred.ts'
-import { turns } from '../property/turns.ts'
+import { turns } from '../support/turns.ts'
+import { unhandled } from '../support/unhandled.ts'
 
 describe('deferred', () => {
   it('settles once, as it is told', async () => {
@@ -17,18 +18,13 @@ describe('deferred', () => {
   })
 
   it('like rejection(), leaves no rejection unhandled, and hides none from those who await it', async () => {
-    const unhandled: unknown[] = []
-    const note = (error: unknown): void => {
-      unhandled.push(error)
-    }
-    process.on('unhandledRejection', note)
+    const reasons = unhandled()
     const error = new Error('no')
     const late = deferred<void>()
     late.reject(error)
     const rejected = rejection(error)
     await turns(2)
-    process.off('unhandledRejection', note)
-    expect(unhandled).toEqual([])
+    expect(reasons).toEqual([])
     await expect(late.promise).rejects.toBe(error)
     await expect(rejected).rejects.toBe(error)
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Deferred, deferred } from '../../lib/iterator/deferred.ts'
 import { HandOff } from '../../lib/iterator/hand-off.ts'
-import { microtasks, turns, watch } from '../property/turns.ts'
+import { microtasks, turns, watch } from '../support/turns.ts'
 
 const done = { done: true, value: undefined }
 const item = (value: string): IteratorResult<string> => ({ done: false, value })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { HandOff } from '../../lib/iterator/hand-off.ts'
+import { microtasks, type Watched, watch } from '../support/turns.ts'
 import { runs } from './runs.ts'
-import { microtasks, type Watched, watch } from './turns.ts'
 
 const owner = fc.nat(3)
 const action = fc.oneof(

@@ -5,9 +5,9 @@ import { parallel } from '../../lib/flow/parallel.ts'
 import { sequential } from '../../lib/flow/sequential.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
 import type { Outcome } from '../../lib/outcome.ts'
+import { turns, type Watched, watch } from '../support/turns.ts'
 import { runs } from './runs.ts'
 import { type Delay, pause, QuietServer, type SourcePlan, TrackedSource } from './tracked-source.ts'
-import { turns, type Watched, watch } from './turns.ts'
 
 interface HandlerPlan {
   readonly takes: Delay

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../lib/bytes/reader.ts'
+import { microtasks } from '../support/turns.ts'
 import { ask, type Question, ReaderModel, type Told, told, toldError } from './reader-model.ts'
 import { runs } from './runs.ts'
-import { microtasks } from './turns.ts'
 
 const piece = fc.oneof(
   {

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { StreamWriter } from '../../lib/bytes/stream-writer.ts'
 import { FakeOutlet } from '../bytes/fake-outlet.ts'
+import { microtasks, turns, type Watched, watch } from '../support/turns.ts'
 import { runs } from './runs.ts'
-import { microtasks, turns, type Watched, watch } from './turns.ts'
 
 const action = fc.oneof(
   {

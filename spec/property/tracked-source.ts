@@ -1,7 +1,7 @@
 import { MessageRequest } from '../../lib/accept/message-request.ts'
 import type { Settlement } from '../../lib/outcome.ts'
 import { BaseServer } from '../../lib/server/base.ts'
-import { microtasks, turns } from './turns.ts'
+import { microtasks, turns } from '../support/turns.ts'
 
 /** How long something takes: up to 3 are microtasks, above that whole turns of the loop. */
 export type Delay = number
