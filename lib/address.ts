@@ -12,7 +12,10 @@ export interface InternetAddress {
 export interface UnixAddress {
   /** Always `'unix'`. */
   readonly family: 'unix'
-  /** The path; empty for a client that did not bind one, as most do not. */
+  /**
+   * The path; empty for a client that did not bind one, as most do not. A name in Linux' abstract namespace begins with
+   * a NUL.
+   */
   readonly path: string
 }
 
@@ -30,7 +33,7 @@ export function formatHost(host: string, port: number): string {
 }
 
 /**
- * An address as people write it: `127.0.0.1:80`, `[::1]:80`, `/run/app.sock`.
+ * An address as people write it: `127.0.0.1:80`, `[::1]:80`, `/run/app.sock`, `@abstract`.
  *
  * @param address - the address; `undefined` for a request that comes from no address
  * @returns one word for messages and logs
@@ -46,6 +49,12 @@ export function formatAddress(address: Address | undefined): string {
     case 'IPv6':
       return formatHost(address.host, address.port)
     case 'unix':
-      return address.path === '' ? 'unix:(unnamed)' : address.path
+      return formatPath(address.path)
   }
+}
+
+/** A Unix path as people write it; an abstract name with an `@` for its NUL. */
+export function formatPath(path: string): string {
+  if (path === '') return 'unix:(unnamed)'
+  return path.startsWith('\0') ? `@${path.slice(1)}` : path
 }

@@ -17,6 +17,8 @@
  * await serving
  */
 export { pipe } from 'it-pipe'
+export type { Backend } from './accept/backend.ts'
+export type { MulticastGroup } from './accept/datagram-options.ts'
 export { DatagramRequest } from './accept/datagram-request.ts'
 export { type MessageOptions, MessageRequest } from './accept/message-request.ts'
 export { RequestBase } from './accept/request-base.ts'
@@ -58,11 +60,18 @@ export type { LineOptions, LinesOptions, ReadOptions, RFile } from './rfile.ts'
 export { BaseServer, type HandleRequestOptions } from './server/base.ts'
 export { ServerHooks } from './server/hooks.ts'
 export { ListenerServer } from './server/listener-server.ts'
-export type { HostOptions, PendingOptions, StreamServerOptions } from './server/options.ts'
+export type {
+  DatagramServerOptions,
+  HostOptions,
+  PathOptions,
+  PendingOptions,
+  StreamServerOptions
+} from './server/options.ts'
 export type { RequestsOptions } from './server/requests.ts'
 export { TCPServer, type TCPServerOptions } from './server/tcp.ts'
 export { UDPServer, type UDPServerOptions } from './server/udp.ts'
 export { UnixStreamServer, type UnixStreamServerOptions } from './server/unix.ts'
+export { UnixDatagramServer, type UnixDatagramServerOptions } from './server/unix-datagram.ts'
 export type { Stage } from './stage.ts'
 export type { ServerStats, Stats } from './stats.ts'
 export type { Listener } from './transport.ts'

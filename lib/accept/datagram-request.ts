@@ -23,7 +23,12 @@ export class DatagramRequest extends MessageRequest {
    *
    * @internal
    */
-  constructor(server: RequestServer, packet: Buffer, clientAddress: Address, reply: (bytes: Buffer) => Promise<void>) {
+  constructor(
+    server: RequestServer,
+    packet: Buffer,
+    clientAddress: Address,
+    reply: (bytes: Buffer, request: MessageRequest) => unknown
+  ) {
     super({ server, packet, clientAddress, reply })
   }
 }

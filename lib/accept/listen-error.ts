@@ -10,6 +10,7 @@ const why: Record<string, string> = {
   ENOENT: 'there is no such directory',
   ENOTDIR: 'a part of the path is not a directory',
   ENAMETOOLONG: 'the path is too long (107 bytes at most)',
+  ENODEV: 'there is no such interface',
   EMFILE: 'this process has no descriptor left',
   ENFILE: 'this machine has no descriptor left',
   EAFNOSUPPORT: 'this machine does not have that kind of address'

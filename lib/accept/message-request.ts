@@ -21,7 +21,7 @@ export interface MessageOptions {
   /** Where it comes from, where there is such a thing. */
   readonly clientAddress?: Address
   /** Sends the reply; called once, when the request is closed well and something was written. */
-  readonly reply?: (bytes: Buffer) => unknown
+  readonly reply?: (bytes: Buffer, request: MessageRequest) => unknown
   /** Commits or gives back; called once, last, whatever the outcome. */
   readonly release?: (outcome: Settlement) => unknown
 }
@@ -45,7 +45,7 @@ export interface MessageOptions {
 export class MessageRequest extends RequestBase {
   /** The message. */
   readonly packet: Buffer
-  readonly #send: ((bytes: Buffer) => unknown) | undefined
+  readonly #send: ((bytes: Buffer, request: MessageRequest) => unknown) | undefined
   readonly #release: ((outcome: Settlement) => unknown) | undefined
   #reader: ByteReader | undefined
   #writer: MessageWriter | undefined
@@ -116,7 +116,7 @@ export class MessageRequest extends RequestBase {
       const reply = outcome.status === 'fulfilled' ? this.#writer?.reply : undefined
       if (reply !== undefined) {
         this.#bytesOut = reply.length
-        await this.#interruptible(this.#send?.(reply))
+        await this.#interruptible(this.#send?.(reply, this))
       }
     } catch (error) {
       settled = { status: 'rejected', reason: toError(error) }

@@ -2,31 +2,18 @@ import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from '
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { type Address, formatAddress, formatHost, internetAddress } from '../address.ts'
-import { acceptError, accepted, dropped, undelivered } from '../events.ts'
+import { acceptError, accepted, dropped } from '../events.ts'
 import { Channel } from '../iterator/channel.ts'
 import { quiet } from '../iterator/turn.ts'
 import type { RequestServer } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Listener } from '../transport.ts'
+import type { UDPListenerOptions } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
 import { listenError } from './listen-error.ts'
+import { networkInterface } from './network-interface.ts'
 import { triage } from './triage.ts'
-
-/** Where to listen, and how: checked by the server. */
-export interface NodeDatagramOptions {
-  /** A name or a numeric address. */
-  readonly host: string
-  /** 0 for one that is free. */
-  readonly port: number
-  /** Don't take IPv4 on an IPv6 address. */
-  readonly ipv6Only: boolean
-  /** Let several sockets share the address. */
-  readonly reusePort: boolean
-  /** The most datagrams that wait to be accepted. */
-  readonly maxPending: number
-  /** A larger datagram is dropped. */
-  readonly maxPacketSize: number
-}
+import { notDelivered } from './undelivered.ts'
 
 // dgram looks up the address of each datagram it sends: a numeric one needs no thread of the pool.
 const numericFirst: typeof lookup = ((host: string, options: object, callback: (...result: unknown[]) => void) => {
@@ -40,7 +27,7 @@ const numericFirst: typeof lookup = ((host: string, options: object, callback: (
  * datagram is dropped, counted and published.
  */
 export class NodeDatagramListener implements Listener<DatagramRequest> {
-  readonly #options: NodeDatagramOptions
+  readonly #options: UDPListenerOptions
   readonly #owner: RequestServer
   readonly #stats: Stats
   readonly #socket: Socket
@@ -56,7 +43,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
    * @param owner - the server whose requests they are
    * @param stats - where they are counted
    */
-  constructor(options: NodeDatagramOptions, owner: RequestServer, stats: Stats) {
+  constructor(options: UDPListenerOptions, owner: RequestServer, stats: Stats) {
     this.#options = options
     this.#owner = owner
     this.#stats = stats
@@ -67,6 +54,8 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     }
     if (options.ipv6Only) settings.ipv6Only = true
     if (options.reusePort) settings.reusePort = true
+    if (options.receiveBufferSize !== undefined) settings.recvBufferSize = options.receiveBufferSize
+    if (options.sendBufferSize !== undefined) settings.sendBufferSize = options.sendBufferSize
     this.#socket = createSocket(settings)
     this.#socket.on('message', (packet, from) => this.#receive(packet, from))
   }
@@ -90,6 +79,12 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
       }
       socket.once('error', failed)
       socket.bind({ address: host, port, exclusive: true }, () => {
+        try {
+          this.#configure()
+        } catch (error) {
+          failed(error as NodeJS.ErrnoException)
+          return
+        }
         socket.off('error', failed)
         socket.on('error', (error) => this.#troubled(error))
         resolve()
@@ -137,6 +132,21 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     this.#socket.unref()
   }
 
+  #configure(): void {
+    const { broadcast, multicast, multicastInterface, multicastLoopback, multicastTTL } = this.#options
+    const socket = this.#socket
+    const six = socket.address().family === 'IPv6'
+    const nodes = (by: string): string => {
+      const { name, ipv4 } = networkInterface(by)
+      return six ? `::%${name}` : (ipv4 ?? by)
+    }
+    if (broadcast) socket.setBroadcast(true)
+    if (multicastTTL !== undefined) socket.setMulticastTTL(multicastTTL)
+    if (multicastLoopback !== undefined) socket.setMulticastLoopback(multicastLoopback)
+    if (multicastInterface !== undefined) socket.setMulticastInterface(nodes(multicastInterface))
+    for (const { group, interface: by } of multicast) socket.addMembership(group, by === undefined ? by : nodes(by))
+  }
+
   #receive(packet: Buffer, from: RemoteInfo): void {
     this.#received++
     const clientAddress = internetAddress(from.family, from.address, from.port)
@@ -163,10 +173,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
           resolve()
           return
         }
-        if (undelivered.hasSubscribers) {
-          undelivered.publish({ clientAddress: internetAddress(to.family, to.address, to.port), error })
-        }
-        reject(error)
+        reject(notDelivered(internetAddress(to.family, to.address, to.port), error))
       })
     })
   }

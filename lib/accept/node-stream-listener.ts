@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs'
-import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
-import { dirname } from 'node:path'
+import { createServer, type Server, type Socket } from 'node:net'
 import { type Address, formatAddress, internetAddress } from '../address.ts'
 import { acceptError, accepted, refused } from '../events.ts'
 import { Channel } from '../iterator/channel.ts'
@@ -9,15 +7,14 @@ import type { RequestServer } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Listener } from '../transport.ts'
 import { listenError } from './listen-error.ts'
+import type { StreamBinding } from './stream-binding.ts'
 import { StreamRequest } from './stream-request.ts'
 import { triage } from './triage.ts'
 
 /** Where to listen, and how: checked by the server. */
 export interface NodeStreamOptions {
-  /** What `net.Server.listen` takes: a host and port, or a path. */
-  readonly target: ListenOptions
-  /** As people write it. */
-  readonly where: string
+  /** Where it listens. */
+  readonly binding: StreamBinding
   /** The most connections that wait to be accepted. */
   readonly maxPending: number
   /** TCP_NODELAY. */
@@ -25,9 +22,6 @@ export interface NodeStreamOptions {
   /** Milliseconds of silence before a keep-alive probe; `undefined` for none. */
   readonly keepAlive: number | undefined
 }
-
-// sun_path holds 108 bytes, with the terminating NUL.
-const longestPath = 107
 
 /**
  * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
@@ -71,30 +65,16 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   async listen(): Promise<void> {
-    const server = this.#server
-    const { path } = this.#options.target
-    // libuv would cut the path, or say EINVAL.
-    if (path !== undefined && Buffer.byteLength(path) > longestPath) {
+    const { binding } = this.#options
+    let bound: Address | undefined
+    try {
+      bound = await binding.open(this.#server)
+    } catch (error) {
       this.#channel.end()
-      throw listenError(this.#options.where, Object.assign(new Error('path too long'), { code: 'ENAMETOOLONG' }))
+      throw listenError(binding.where, error as NodeJS.ErrnoException)
     }
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => {
-        this.#channel.end()
-        reject(listenError(this.#options.where, withCause(error, path)))
-      }
-      server.once('error', failed)
-      server.listen(this.#options.target, () => {
-        server.off('error', failed)
-        server.on('error', (error) => this.#troubled(error))
-        resolve()
-      })
-    })
-    const bound = server.address()
-    if (typeof bound === 'string') this.#address = { family: 'unix', path: bound }
-    else if (bound !== null) {
-      this.#address = internetAddress(bound.family, bound.address, bound.port)
-    }
+    this.#server.on('error', (error) => this.#troubled(error))
+    this.#address = bound ?? addressOf(this.#server)
   }
 
   accept(): Promise<StreamRequest | undefined> {
@@ -138,7 +118,8 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 
   // A TCP peer that has reset already has no address any more.
   #addressOf({ remoteAddress, remotePort, remoteFamily }: Socket): Address | undefined {
-    if (this.#options.target.path !== undefined) return { family: 'unix', path: '' }
+    const { clientAddress } = this.#options.binding
+    if (clientAddress !== undefined) return clientAddress
     if (remoteAddress === undefined || remotePort === undefined) return undefined
     return internetAddress(remoteFamily, remoteAddress, remotePort)
   }
@@ -160,11 +141,12 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   // Closing resets those who sit in the kernel's backlog, so they are accepted first: libuv takes one a turn of the loop.
   // Whoever comes meanwhile is taken too, but not for ever.
   #emptyBacklog(): Promise<void> {
-    return quiet(() => this.#arrived, this.#options.target.backlog ?? 511)
+    return quiet(() => this.#arrived, this.#options.binding.backlog)
   }
 
   async #shut(): Promise<void> {
     if (this.#server.listening) {
+      this.#options.binding.leave()
       await this.#emptyBacklog()
       // Its 'close' comes only after the last connection has gone; the descriptor is given back at once.
       this.#server.close()
@@ -173,8 +155,8 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 }
 
-// libuv says EACCES where the folder of the path is missing.
-function withCause(error: NodeJS.ErrnoException, path: string | undefined): NodeJS.ErrnoException {
-  if (error.code !== 'EACCES' || path === undefined || existsSync(dirname(path))) return error
-  return Object.assign(new Error(error.message, { cause: error }), { code: 'ENOENT' })
+function addressOf(server: Server): Address | undefined {
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') return undefined
+  return internetAddress(bound.family, bound.address, bound.port)
 }

@@ -162,7 +162,8 @@ export async function serveRequest<R extends Request, V>(
   } catch (thrown) {
     const reason = toError(thrown)
     if (settlement.status === 'fulfilled') {
-      settlement = { status: request.abortReason === undefined ? 'rejected' : 'aborted', reason }
+      const aborted = reason instanceof AbortedError || request.abortReason !== undefined
+      settlement = { status: aborted ? 'aborted' : 'rejected', reason }
     }
     if (reason !== abortReason) await server.noteError(reason, request)
     request.abort(reason)

@@ -1,4 +1,6 @@
-import { count, flag, integer, milliseconds, text } from '../arguments.ts'
+import { type DatagramLimits, isNumericAddress, type MulticastGroup } from '../accept/datagram-options.ts'
+import type { UnixPathOptions } from '../accept/unix-path.ts'
+import { count, flag, integer, known, milliseconds, show, text } from '../arguments.ts'
 
 /** Options of every server with a socket. */
 export interface PendingOptions {
@@ -14,8 +16,38 @@ export interface HostOptions extends PendingOptions {
   readonly port?: number
   /** Don't take IPv4 on an IPv6 address: false by default. */
   readonly ipv6Only?: boolean
-  /** Let several sockets share the port (SO_REUSEPORT): false by default; Node 22.12 or later. */
+  /** Let several sockets share the port (SO_REUSEPORT): false by default; by Node's own sockets from 22.12 on. */
   readonly reusePort?: boolean
+}
+
+/** Where a Unix server listens. */
+export interface PathOptions {
+  /**
+   * The path of the socket, 107 bytes at most. Where nobody answers at a socket that stands there, it is replaced; at the
+   * close it is removed, where it is still this server's. On Linux a name that begins with a NUL is abstract: there is no
+   * file (`\0name`; needs the package koffi).
+   */
+  readonly path: string
+  /** Permissions of the socket file, `0o660` say: what the umask leaves by default. */
+  readonly mode?: number
+  /** User id of its owner: the process's by default. */
+  readonly uid?: number
+  /** Group id of its owner: the process's by default. */
+  readonly gid?: number
+}
+
+/** Options of a server of datagrams. */
+export interface DatagramServerOptions extends PendingOptions {
+  /** A larger datagram is dropped and published: whatever the kernel delivers, by default. Python: `max_packet_size`. */
+  readonly maxPacketSize?: number
+  /** The most replies that wait for room at peers that do not read: 1,024 by default; past it a reply fails. */
+  readonly maxQueuedReplies?: number
+  /** Milliseconds that a reply waits for room at its peer: 30 seconds by default; then it fails. */
+  readonly sendTimeout?: number
+  /** Bytes that the kernel holds of what has come (SO_RCVBUF): the system's default. */
+  readonly receiveBufferSize?: number
+  /** Bytes that the kernel holds of what has not left (SO_SNDBUF): the system's default. */
+  readonly sendBufferSize?: number
 }
 
 /** Options of a server of connections. */
@@ -35,15 +67,72 @@ export function backlogOption({ backlog }: StreamServerOptions): number {
   return integer('backlog', backlog, 511, { min: 1, max: maxBacklog })
 }
 
-export function hostOptions(options: HostOptions): {
+/** The names of {@link PathOptions}. */
+export const pathNames = ['path', 'mode', 'uid', 'gid']
+/** The names of {@link DatagramServerOptions}. */
+export const datagramNames = [
+  'maxPending',
+  'maxPacketSize',
+  'maxQueuedReplies',
+  'sendTimeout',
+  'receiveBufferSize',
+  'sendBufferSize'
+]
+
+const anyId = { min: 0, max: 2 ** 32 - 2 }
+const anySize = { min: 1, max: 2 ** 31 - 1 }
+
+/** Checks an option that has no value of its own. */
+export function optional<T>(value: T | undefined, check: (value: T) => T): T | undefined {
+  return value === undefined ? undefined : check(value)
+}
+
+export function pathOptions({ path, mode, uid, gid }: PathOptions): UnixPathOptions {
+  return {
+    path: typeof path === 'string' && path.length > 1 && path[0] === '\0' ? path : text('path', path, undefined),
+    mode: optional(mode, (value) => integer('mode', value, 0, { min: 0, max: 0o777 })),
+    uid: optional(uid, (value) => integer('uid', value, 0, anyId)),
+    gid: optional(gid, (value) => integer('gid', value, 0, anyId))
+  }
+}
+
+export function datagramLimits(options: DatagramServerOptions): DatagramLimits {
+  return {
+    maxPending: pendingOption(options),
+    maxPacketSize: count('maxPacketSize', options.maxPacketSize, Number.POSITIVE_INFINITY),
+    maxQueuedReplies: count('maxQueuedReplies', options.maxQueuedReplies, 1_024),
+    sendTimeout: milliseconds('sendTimeout', options.sendTimeout, 30_000, 1),
+    receiveBufferSize: optional(options.receiveBufferSize, (value) => integer('receiveBufferSize', value, 0, anySize)),
+    sendBufferSize: optional(options.sendBufferSize, (value) => integer('sendBufferSize', value, 0, anySize))
+  }
+}
+
+/** `multicast`: each a group, and the interface by which it is received. */
+export function multicastOption(groups: readonly MulticastGroup[] | undefined): readonly MulticastGroup[] {
+  if (groups === undefined) return []
+  if (!Array.isArray(groups)) throw new TypeError(`Option multicast must be an array: got ${show(groups)}`)
+  return groups.map((given: MulticastGroup) => {
+    known('multicast', given, ['group', 'interface'])
+    if (!isNumericAddress(given.group)) {
+      throw new TypeError(`A multicast group is a numeric address: got ${show(given.group)}`)
+    }
+    if (given.interface !== undefined) text('interface', given.interface, undefined)
+    return given
+  })
+}
+
+export function hostOptions(
+  options: HostOptions,
+  native = false
+): {
   host: string
   port: number
   ipv6Only: boolean
   reusePort: boolean
 } {
   const reusePort = flag('reusePort', options.reusePort, false)
-  if (reusePort && !nodeHasReusePort()) {
-    throw new TypeError(`Option reusePort needs Node 22.12 or later: this is ${process.version}`)
+  if (reusePort && !native && !nodeHasReusePort()) {
+    throw new TypeError(`Option reusePort needs Node 22.12 or later here: this is ${process.version}`)
   }
   return {
     host: text('host', options.host, '127.0.0.1'),

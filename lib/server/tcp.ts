@@ -1,5 +1,6 @@
 import { NodeStreamListener } from '../accept/node-stream-listener.ts'
 import type { StreamRequest } from '../accept/stream-request.ts'
+import { TCPBinding } from '../accept/tcp-binding.ts'
 import { formatHost, type InternetAddress } from '../address.ts'
 import { flag, known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
@@ -53,8 +54,7 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
     const backlog = backlogOption(options)
     const target = { host, port, ipv6Only, backlog, ...(reusePort && { reusePort }) }
     const listener = {
-      target,
-      where: formatHost(host, port),
+      binding: new TCPBinding(target, formatHost(host, port)),
       maxPending: pendingOption(options),
       noDelay: flag('noDelay', options.noDelay, true),
       keepAlive: keepAliveOption(options.keepAlive)

@@ -1,24 +1,48 @@
+import { type Backend, isNative } from '../accept/backend.ts'
+import type { MulticastGroup } from '../accept/datagram-options.ts'
 import type { DatagramRequest } from '../accept/datagram-request.ts'
-import { NodeDatagramListener } from '../accept/node-datagram-listener.ts'
+import { udpListener } from '../accept/udp-listener.ts'
 import type { InternetAddress } from '../address.ts'
-import { count, known } from '../arguments.ts'
+import { flag, integer, known, text } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Listener } from '../transport.ts'
 import { ListenerServer } from './listener-server.ts'
-import { type HostOptions, hostOptions, pendingOption } from './options.ts'
+import {
+  type DatagramServerOptions,
+  datagramLimits,
+  datagramNames,
+  type HostOptions,
+  hostOptions,
+  multicastOption,
+  optional
+} from './options.ts'
 
 /** Options of {@link UDPServer}. */
-export interface UDPServerOptions extends HostOptions {
-  /** A larger datagram is dropped and published: whatever the kernel delivers, by default. Python: `max_packet_size`. */
-  readonly maxPacketSize?: number
+export interface UDPServerOptions extends HostOptions, DatagramServerOptions {
+  /** Allow replies to a broadcast address (SO_BROADCAST): false by default. */
+  readonly broadcast?: boolean
+  /** Multicast groups to receive from: none by default. */
+  readonly multicast?: readonly MulticastGroup[]
+  /** Routers that what is sent to a group may pass, 1 to 255: the system's default, 1, keeps it on the local network. */
+  readonly multicastTTL?: number
+  /** Whether what is sent to a group is received on this machine too: the system's default, true. */
+  readonly multicastLoopback?: boolean
+  /** The interface by which what is sent to a group leaves, by its name or an address of it: the system's choice. */
+  readonly multicastInterface?: string
+  /** Who talks to the kernel: `auto` by default. */
+  readonly backend?: Backend
 }
 
-const names = ['host', 'port', 'ipv6Only', 'reusePort', 'maxPending', 'maxPacketSize']
+const names = [
+  ...['host', 'port', 'ipv6Only', 'reusePort', 'backend', ...datagramNames],
+  ...['broadcast', 'multicast', 'multicastTTL', 'multicastLoopback', 'multicastInterface']
+]
 
 /**
  * A UDP server: an async iterable of received datagrams.
  *
- * Resources: a socket; datagrams that nobody has taken wait, up to `maxPending`; past it they are dropped and published.
+ * Resources: a socket. Datagrams that nobody has asked for wait in the kernel, which drops what does not fit there; with
+ * the `node` backend they wait in memory, up to `maxPending`, and past it they are dropped and published.
  * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`.
  * Stopping: `close()`, or leaving a loop; the socket stays for the replies of those who are being served.
  * Python: `UDPServer`.
@@ -40,12 +64,18 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> 
   constructor(options: UDPServerOptions = {}, handler?: Handler<DatagramRequest>) {
     known('UDPServer', options, names)
     super(options, handler)
+    const { multicastTTL, multicastLoopback, multicastInterface } = options
+    const native = isNative(options.backend)
     const listener = {
-      ...hostOptions(options),
-      maxPending: pendingOption(options),
-      maxPacketSize: count('maxPacketSize', options.maxPacketSize, Number.POSITIVE_INFINITY)
+      ...hostOptions(options, native),
+      ...datagramLimits(options),
+      broadcast: flag('broadcast', options.broadcast, false),
+      multicast: multicastOption(options.multicast),
+      multicastTTL: optional(multicastTTL, (ttl) => integer('multicastTTL', ttl, 1, { min: 1, max: 255 })),
+      multicastLoopback: optional(multicastLoopback, (loop) => flag('multicastLoopback', loop, true)),
+      multicastInterface: optional(multicastInterface, (by) => text('multicastInterface', by, undefined))
     }
-    this.#make = () => new NodeDatagramListener(listener, this, this.counters)
+    this.#make = () => udpListener(native, listener, this, this.counters)
   }
 
   /** Make the listener. */

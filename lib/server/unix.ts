@@ -1,22 +1,27 @@
 import { NodeStreamListener } from '../accept/node-stream-listener.ts'
 import type { StreamRequest } from '../accept/stream-request.ts'
+import { UnixStreamBinding } from '../accept/unix-stream-binding.ts'
 import type { UnixAddress } from '../address.ts'
-import { known, text } from '../arguments.ts'
+import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Listener } from '../transport.ts'
 import { ListenerServer } from './listener-server.ts'
-import { backlogOption, pendingOption, type StreamServerOptions } from './options.ts'
+import {
+  backlogOption,
+  type PathOptions,
+  pathNames,
+  pathOptions,
+  pendingOption,
+  type StreamServerOptions
+} from './options.ts'
 
 /** Options of {@link UnixStreamServer}. */
-export interface UnixStreamServerOptions extends StreamServerOptions {
-  /** The path of the socket, 107 bytes at most; it is removed at the close. */
-  readonly path: string
-}
+export interface UnixStreamServerOptions extends PathOptions, StreamServerOptions {}
 
 /**
  * A Unix stream server: an async iterable of accepted connections.
  *
- * Resources: a listening socket and its path, which must not exist before.
+ * Resources: a listening socket and its path.
  * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`.
  * Stopping: `close()`, or leaving a loop.
  * Python: `UnixStreamServer`.
@@ -36,12 +41,10 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress>
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: UnixStreamServerOptions, handler?: Handler<StreamRequest>) {
-    known('UnixStreamServer', options, ['path', 'backlog', 'maxPending'])
+    known('UnixStreamServer', options, [...pathNames, 'backlog', 'maxPending'])
     super(options, handler)
-    const path = text('path', options.path, undefined)
     const listener = {
-      target: { path, backlog: backlogOption(options) },
-      where: path,
+      binding: new UnixStreamBinding(pathOptions(options), backlogOption(options)),
       maxPending: pendingOption(options),
       noDelay: false,
       keepAlive: undefined

@@ -157,7 +157,7 @@ describe('a datagram', () => {
   })
 
   it('is dropped and published where maxPending wait already', async () => {
-    const server = await udp({ maxPending: 2 })
+    const server = await udp({ maxPending: 2, backend: 'node' })
     using dropped = overhear<DroppedEvent>('dropped')
     const socket = client()
     for (let i = 0; i < 5; i++) socket.send(`${i}`, server.address.port, '127.0.0.1')

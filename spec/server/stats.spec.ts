@@ -145,7 +145,7 @@ describe('stats', () => {
 
   it('count those for whom there was no room, and those that were too large: datagrams', async () => {
     using dropped = overhear<DroppedEvent>('dropped')
-    const server = await new QuietUDPServer({ maxPending: 1, maxPacketSize: 5 }).listen()
+    const server = await new QuietUDPServer({ maxPending: 1, maxPacketSize: 5, backend: 'node' }).listen()
     const client = createSocket('udp4')
     client.connect(server.address.port, server.address.host)
     await once(client, 'connect')

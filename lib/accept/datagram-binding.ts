@@ -1,0 +1,13 @@
+/** How a native datagram listener comes to its socket, and lets go of its name: what differs between UDP and Unix. */
+export interface DatagramBinding {
+  /** As people write the address. */
+  readonly where: string
+  /** The largest datagram that the kernel can deliver, in bytes. */
+  readonly largest: number
+
+  /** A bound socket that never blocks. */
+  open(): Promise<number>
+
+  /** Nobody new finds it: called once, before what has come is taken. */
+  leave(fd: number): void
+}

@@ -1,0 +1,52 @@
+import { isIP } from 'node:net'
+
+/** Bounds of every datagram listener: checked by the server. */
+export interface DatagramLimits {
+  /** The most datagrams that wait here to be accepted. */
+  readonly maxPending: number
+  /** A larger datagram is dropped. */
+  readonly maxPacketSize: number
+  /** The most replies that wait for room at their peers. */
+  readonly maxQueuedReplies: number
+  /** Milliseconds that a reply waits for room at its peer. */
+  readonly sendTimeout: number
+  /** SO_RCVBUF; `undefined` for the system's. */
+  readonly receiveBufferSize: number | undefined
+  /** SO_SNDBUF; `undefined` for the system's. */
+  readonly sendBufferSize: number | undefined
+}
+
+/** A group to receive from, and by which interface. */
+export interface MulticastGroup {
+  /** Its address: `239.1.2.3`, `ff02::123`. */
+  readonly group: string
+  /** The interface, by its name or an address of it; the system's choice by default. */
+  readonly interface?: string
+}
+
+/** Where a UDP listener listens, and how: checked by the server. */
+export interface UDPListenerOptions extends DatagramLimits {
+  /** A name or a numeric address. */
+  readonly host: string
+  /** 0 for one that is free. */
+  readonly port: number
+  /** Don't take IPv4 on an IPv6 address. */
+  readonly ipv6Only: boolean
+  /** Let several sockets share the address. */
+  readonly reusePort: boolean
+  /** Allow replies to a broadcast address. */
+  readonly broadcast: boolean
+  /** Groups to receive from. */
+  readonly multicast: readonly MulticastGroup[]
+  /** Hops that what is sent to a group may take; `undefined` for the system's, which is 1. */
+  readonly multicastTTL: number | undefined
+  /** Whether what is sent to a group comes back to this machine; `undefined` for the system's, which is yes. */
+  readonly multicastLoopback: boolean | undefined
+  /** By which interface what is sent to a group leaves. */
+  readonly multicastInterface: string | undefined
+}
+
+/** Whether something is an IP address, and not a name. */
+export function isNumericAddress(given: unknown): boolean {
+  return typeof given === 'string' && isIP(given) !== 0
+}

@@ -1,0 +1,114 @@
+import { createRequire } from 'node:module'
+import { endianness } from 'node:os'
+import { getSystemErrorName } from 'node:util'
+import { isMainThread } from 'node:worker_threads'
+import type * as Koffi from 'koffi'
+
+type Bytes = NodeJS.ArrayBufferView | null
+
+/** The system calls that Node does not offer, by koffi. Each returns -1 where it failed: {@link Libc.error} tells why. */
+export interface Libc {
+  readonly socket: (domain: number, type: number, protocol: number) => number
+  readonly bind: (fd: number, address: Bytes, length: number) => number
+  readonly connect: (fd: number, address: Bytes, length: number) => number
+  readonly listen: (fd: number, backlog: number) => number
+  readonly shutdown: (fd: number, how: number) => number
+  readonly close: (fd: number) => number
+  readonly fchmod: (fd: number, mode: number) => number
+  readonly getsockname: (fd: number, address: Bytes, length: Int32Array) => number
+  readonly setsockopt: (fd: number, level: number, name: number, value: Bytes, length: number) => number
+  readonly recvfrom: (
+    fd: number,
+    bytes: Bytes,
+    size: number,
+    flags: number,
+    address: Bytes,
+    length: Int32Array
+  ) => number
+  readonly sendto: (fd: number, bytes: Bytes, size: number, flags: number, address: Bytes, length: number) => number
+  readonly if_nametoindex: (name: string) => number
+  readonly if_indextoname: (index: number, name: Buffer) => string | null
+  readonly inet_pton: (family: number, text: string, address: Bytes) => number
+  readonly inet_ntop: (family: number, address: Bytes, text: Buffer, size: number) => string | null
+
+  /** Tells when a descriptor can be read: `readiness.ts` is its only user. */
+  readonly poll: (fd: number, callback: () => void) => Koffi.node.PollHandle
+  /** What the last call that failed said, as Node says it. */
+  readonly error: (call: string) => NodeJS.ErrnoException
+}
+
+let loaded: Libc | undefined
+let why: Missing | undefined
+
+/** Why there are no system calls here. */
+export interface Missing {
+  /** A clause: `it needs …` */
+  readonly reason: string
+  /** What koffi said. */
+  readonly cause?: unknown
+}
+
+/** Why there are no system calls here; `undefined` where there are. */
+export function libcMissing(): Missing | undefined {
+  if (loaded === undefined) why ??= load()
+  return why
+}
+
+/** The system calls. Ask {@link libcMissing} before. */
+export function libc(): Libc {
+  if (loaded === undefined) {
+    const missing = libcMissing()
+    if (missing !== undefined) throw notHere(missing)
+  }
+  return loaded as unknown as Libc
+}
+
+function notHere({ reason, cause }: Missing): Error {
+  return Object.assign(new Error(reason, { cause }), { code: 'ERR_NO_NATIVE_SOCKETS' })
+}
+
+function load(): Missing | undefined {
+  // The numbers of the constants, and the bytes of the structs, are those of Linux on a little-endian machine.
+  if (process.platform !== 'linux' || endianness() !== 'LE' || process.arch.startsWith('mips')) {
+    return { reason: `it needs Linux on a common machine (this is ${process.platform}, ${process.arch})` }
+  }
+  // A worker that is terminated with an armed poll can take the process with it.
+  if (!isMainThread) return { reason: 'it needs the main thread (this is a worker)' }
+  try {
+    loaded = bindings(createRequire(import.meta.url)('koffi') as typeof Koffi)
+    return undefined
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND'
+    const trouble = missing ? 'is not installed: npm install koffi' : 'does not load here'
+    return { reason: `it needs the package koffi, which ${trouble}`, cause }
+  }
+}
+
+function bindings(koffi: typeof Koffi): Libc {
+  // What the process has linked is the libc that Node runs on, whichever that is.
+  const process = koffi.load(null)
+  return {
+    socket: process.func('int socket(int, int, int)'),
+    bind: process.func('int bind(int, void *, uint32_t)'),
+    connect: process.func('int connect(int, void *, uint32_t)'),
+    listen: process.func('int listen(int, int)'),
+    shutdown: process.func('int shutdown(int, int)'),
+    close: process.func('int close(int)'),
+    fchmod: process.func('int fchmod(int, uint32_t)'),
+    getsockname: process.func('int getsockname(int, void *, void *)'),
+    setsockopt: process.func('int setsockopt(int, int, int, void *, uint32_t)'),
+    recvfrom: process.func('intptr_t recvfrom(int, void *, size_t, int, void *, void *)'),
+    sendto: process.func('intptr_t sendto(int, void *, size_t, int, void *, uint32_t)'),
+    if_nametoindex: process.func('uint32_t if_nametoindex(const char *)'),
+    if_indextoname: process.func('const char *if_indextoname(uint32_t, void *)'),
+    inet_pton: process.func('int inet_pton(int, const char *, void *)'),
+    inet_ntop: process.func('const char *inet_ntop(int, void *, void *, uint32_t)'),
+    poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback),
+    error: (call) => systemError(call, koffi.errno())
+  }
+}
+
+function systemError(call: string, errno: number): NodeJS.ErrnoException {
+  const code = errno === 0 ? 'EUNKNOWN' : getSystemErrorName(-errno)
+  return Object.assign(new Error(`${call} ${code}`), { code, errno: -errno, syscall: call })
+}

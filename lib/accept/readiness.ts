@@ -1,0 +1,71 @@
+import { libc } from './libc.ts'
+
+const watched = new Set<number>()
+
+/**
+ * The one owner of a poll: says when a descriptor can be read, to whoever waits at that time.
+ *
+ * What must never happen to a poll (a use after its close, two on one descriptor, a descriptor that is closed under it)
+ * ends the process, so nobody else touches one. It does not hold the process.
+ */
+export class Readiness {
+  readonly #fd: number
+  readonly #wake: () => void
+  #poll: ReturnType<ReturnType<typeof libc>['poll']> | undefined
+  #armed = false
+  #wanted = false
+  #hopping = false
+  #closed = false
+
+  /**
+   * @param fd - open, and watched by nobody else
+   * @param wake - called once for each {@link Readiness.wait}, in a turn of its own
+   */
+  constructor(fd: number, wake: () => void) {
+    if (!(fd >= 0) || watched.has(fd)) throw new RangeError(`Cannot watch descriptor ${fd}`)
+    watched.add(fd)
+    this.#fd = fd
+    this.#wake = wake
+  }
+
+  /** Wake once, when there is something to read. */
+  wait(): void {
+    this.#wanted = true
+    if (this.#armed || this.#closed) return
+    this.#armed = true
+    if (this.#poll === undefined) {
+      this.#poll = libc().poll(this.#fd, this.#ready)
+      this.#poll.unref()
+    } else this.#poll.start({ readable: true }, this.#ready)
+  }
+
+  /** Before the descriptor is closed. Safe to call twice. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    watched.delete(this.#fd)
+    this.#poll?.close()
+    this.#poll = undefined
+  }
+
+  // No code of others runs here: promises and ticks made in it would wait, and a throw would surface elsewhere. The poll
+  // stays armed while somebody waits each time it rings, which saves two system calls a turn; it is level-triggered, and
+  // would ring for ever where nobody reads.
+  readonly #ready = (): void => {
+    if (this.#closed || this.#hopping) return
+    if (this.#wanted) {
+      this.#hopping = true
+      setImmediate(this.#hop)
+    } else {
+      this.#armed = false
+      this.#poll?.stop()
+    }
+  }
+
+  readonly #hop = (): void => {
+    this.#hopping = false
+    if (this.#closed || !this.#wanted) return
+    this.#wanted = false
+    this.#wake()
+  }
+}

@@ -1,0 +1,61 @@
+import type { DatagramRequest } from '../accept/datagram-request.ts'
+import { NativeDatagramListener } from '../accept/native-datagram-listener.ts'
+import { UnixDatagramBinding } from '../accept/unix-datagram-binding.ts'
+import type { UnixAddress } from '../address.ts'
+import { known } from '../arguments.ts'
+import type { Handler } from '../handler/run.ts'
+import type { Listener } from '../transport.ts'
+import { ListenerServer } from './listener-server.ts'
+import {
+  type DatagramServerOptions,
+  datagramLimits,
+  datagramNames,
+  type PathOptions,
+  pathNames,
+  pathOptions
+} from './options.ts'
+
+/** Options of {@link UnixDatagramServer}. */
+export interface UnixDatagramServerOptions extends PathOptions, DatagramServerOptions {}
+
+const names = [...pathNames, ...datagramNames]
+
+/**
+ * A Unix datagram server: an async iterable of received datagrams. It speaks to the kernel by the optional package koffi,
+ * on Linux and on the main thread: Node has no such sockets.
+ *
+ * Resources: a socket and its path. Datagrams that nobody has asked for wait in the kernel, and past its bound (10 on most
+ * machines) their senders wait. A reply to a peer whose queue is full waits too, up to `sendTimeout`.
+ * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`, with the
+ * code `ERR_NO_NATIVE_SOCKETS` where koffi is missing. A reply to a sender that has no address, or has gone, is published
+ * (`undelivered`) and its outcome is `aborted`.
+ * Stopping: `close()`, or leaving a loop; the path is removed, senders get an error from then on, and the socket stays for
+ * the replies of those who are being served.
+ * Python: `UnixDatagramServer`.
+ *
+ * @example
+ * const path = temporaryPath()
+ * const server = await new UnixDatagramServer({ path }).listen()
+ * const serving = pipe(server, parallel((request: Request) => pipe(request, request)), drain)
+ * await server.close()
+ * await serving
+ */
+export class UnixDatagramServer extends ListenerServer<DatagramRequest, UnixAddress> {
+  readonly #make: () => Listener<DatagramRequest>
+
+  /**
+   * @param options - where to listen, and how
+   * @param handler - who serves in `serveForever()` and `handleRequest()`
+   */
+  constructor(options: UnixDatagramServerOptions, handler?: Handler<DatagramRequest>) {
+    known('UnixDatagramServer', options, names)
+    super(options, handler)
+    const listener = { ...pathOptions(options), ...datagramLimits(options) }
+    this.#make = () => new NativeDatagramListener(new UnixDatagramBinding(listener), listener, this, this.counters)
+  }
+
+  /** Make the listener. */
+  protected override createListener(): Listener<DatagramRequest> {
+    return this.#make()
+  }
+}
