@@ -12,7 +12,8 @@
  * - `deadline`: the server was closing and its deadline came
  * - `refused`: `verifyRequest` said no, or the server closed before anybody took the request
  * - `server-error`: {@link Request.abort} was called by the program
- * - `idle`, `handshake`: kept for the time limits of the same names
+ * - `handshake`: `startTLS()` failed, or the request was closed in the middle of it
+ * - `idle`: kept for the time limit of the same name
  */
 export type AbortCause = 'peer-gone' | 'idle' | 'timeout' | 'handshake' | 'deadline' | 'refused' | 'server-error'
 

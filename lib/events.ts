@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Address } from './address.ts'
+import type { AbortedError } from './errors.ts'
 import type { Outcome } from './outcome.ts'
 import type { Request } from './request.ts'
 
@@ -10,6 +11,7 @@ import type { Request } from './request.ts'
  * | --- | --- | --- |
  * | `it-socketserver:accepted` | {@link AcceptedEvent} | a connection or datagram was taken in |
  * | `it-socketserver:refused` | {@link RefusedEvent} | one was turned away |
+ * | `it-socketserver:handshake` | {@link HandshakeEvent} | a TLS handshake has ended |
  * | `it-socketserver:dropped` | {@link DroppedEvent} | a datagram did not become a request |
  * | `it-socketserver:undelivered` | {@link UndeliveredEvent} | a reply could not be sent |
  * | `it-socketserver:accept-error` | {@link AcceptErrorEvent} | taking in failed, the server goes on |
@@ -34,8 +36,21 @@ export interface AcceptedEvent {
 export interface RefusedEvent {
   /** Where it comes from. */
   readonly clientAddress: Address | undefined
-  /** `verify`: `verifyRequest` said no or threw; `pending`: `maxPending` waited already; `closing`: nobody took it. */
-  readonly reason: 'verify' | 'pending' | 'closing'
+  /**
+   * `verify`: `verifyRequest` said no or threw; `pending`: `maxPending` waited already; `closing`: nobody took it;
+   * `handshake`: its TLS handshake failed.
+   */
+  readonly reason: 'verify' | 'pending' | 'closing' | 'handshake'
+}
+
+/** `it-socketserver:handshake` */
+export interface HandshakeEvent {
+  /** Where the client is. */
+  readonly clientAddress: Address | undefined
+  /** Milliseconds that it took. */
+  readonly elapsed: number
+  /** Why it failed: an {@link AbortedError} whose `origin` is Node's error; left out where it succeeded. */
+  readonly error?: AbortedError
 }
 
 /** `it-socketserver:dropped` */
@@ -78,6 +93,7 @@ export interface EndEvent {
 
 export const accepted = channel('it-socketserver:accepted')
 export const refused = channel('it-socketserver:refused')
+export const handshake = channel('it-socketserver:handshake')
 export const dropped = channel('it-socketserver:dropped')
 export const undelivered = channel('it-socketserver:undelivered')
 export const acceptError = channel('it-socketserver:accept-error')

@@ -22,8 +22,9 @@ export type { MulticastGroup } from './accept/datagram-options.ts'
 export { DatagramRequest } from './accept/datagram-request.ts'
 export { type MessageOptions, MessageRequest } from './accept/message-request.ts'
 export { RequestBase } from './accept/request-base.ts'
-export type { StreamSettings } from './accept/socket-flow.ts'
 export { StreamRequest } from './accept/stream-request.ts'
+export type { StreamSettings } from './accept/stream-settings.ts'
+export type { SecureContextOptions, TLSOptions } from './accept/tls-options.ts'
 export { type Address, formatAddress, type InternetAddress, type UnixAddress } from './address.ts'
 export type { WebStreams } from './bytes/web-streams.ts'
 export {
@@ -41,6 +42,7 @@ export type {
   AcceptedEvent,
   DroppedEvent,
   EndEvent,
+  HandshakeEvent,
   RefusedEvent,
   StartEvent,
   UndeliveredEvent
@@ -69,6 +71,7 @@ export type {
 } from './server/options.ts'
 export type { RequestsOptions } from './server/requests.ts'
 export { TCPServer, type TCPServerOptions } from './server/tcp.ts'
+export { TLSServer, type TLSServerOptions } from './server/tls.ts'
 export { UDPServer, type UDPServerOptions } from './server/udp.ts'
 export { UnixStreamServer, type UnixStreamServerOptions } from './server/unix.ts'
 export { UnixDatagramServer, type UnixDatagramServerOptions } from './server/unix-datagram.ts'

@@ -2,7 +2,7 @@
 export interface Stats {
   /** Requests taken in: connections accepted, datagrams received. */
   accepted: number
-  /** Requests refused: `verifyRequest` said no, the queue was full, or the server closed before anybody took them. */
+  /** Requests refused: `verifyRequest` said no, the queue was full, their TLS handshake failed, or the server closed before anybody took them. */
   refused: number
   /** Datagrams dropped before they became requests: larger than `maxPacketSize`, or the queue was full. */
   dropped: number

@@ -1,37 +1,14 @@
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { ByteReader, type Upstream } from '../bytes/reader.ts'
 import { type Outlet, StreamWriter } from '../bytes/stream-writer.ts'
 import { ClosedError, type LimitExceededError } from '../errors.ts'
 import type { Fault } from '../iterator/fault.ts'
 import type { Stats } from '../stats.ts'
+import type { FlowHost } from './flow-host.ts'
 import { hasLeft, linger } from './linger.ts'
 import { requestClosed } from './request-closed.ts'
-
-/** What a handler's fields set on its connection. */
-export interface StreamSettings {
-  /** Milliseconds that a read may wait for a byte, or a write for the peer, before the request is aborted. */
-  readonly timeout?: number | undefined
-  /** Send small writes at once (TCP_NODELAY). */
-  readonly noDelay?: boolean | undefined
-  /** Bytes held before the peer has to wait. */
-  readonly readHighWaterMark?: number | undefined
-  /** Bytes written before `write()` waits. */
-  readonly writeHighWaterMark?: number | undefined
-  /** Bytes written, and not waited for, before the request is aborted. */
-  readonly maxWriteQueue?: number | undefined
-}
-
-/** Who is told what happens to the socket. */
-export interface FlowHost {
-  /** The peer reset the connection, or can't be written to. */
-  peerGone(error: Error): void
-  /** A read or a write has waited for the `timeout`. */
-  timedOut(timeout: number): void
-  /** Writes were piled up past `maxWriteQueue`. */
-  overflowed(error: LimitExceededError): void
-  /** The descriptor has been given back. */
-  socketClosed(): void
-}
+import { mergedMarks, type StreamSettings } from './stream-settings.ts'
 
 // What is read and dropped after the close, at most: see linger.ts.
 const lingerBytes = 16 * 1024 * 1024
@@ -74,7 +51,7 @@ function onTimeout(this: Carrier): void {
 
 /** Moves bytes between a socket and the rfile and wfile of its request, and closes it without losing the reply. */
 export class SocketFlow implements Upstream, Outlet {
-  readonly #socket: Carrier
+  #socket: Carrier
   readonly #host: FlowHost
   readonly #stats: Stats
   #reader: ByteReader | undefined
@@ -91,6 +68,8 @@ export class SocketFlow implements Upstream, Outlet {
   #outputEnded = false
   #inputEnded = false
   #lingering = false
+  // There while startTLS() is under way: nothing is read or sent, but somebody may want to read.
+  #suspended: { wanted: boolean } | undefined
   #told: ((error?: Error | null) => void) | undefined
   /** Bytes received. */
   bytesIn = 0
@@ -111,6 +90,17 @@ export class SocketFlow implements Upstream, Outlet {
     this.#socket[flowOf] = this
     socket.on('error', onError)
     socket.on('close', onClose)
+    if (this.encrypted) this.#sendAtOnce()
+  }
+
+  /** The socket, to ask it things. */
+  get socket(): Socket {
+    return this.#socket
+  }
+
+  /** Whether the socket is a {@link TLSSocket}. */
+  get encrypted(): boolean {
+    return (this.#socket as Partial<TLSSocket>).encrypted === true
   }
 
   /** The rfile. */
@@ -138,6 +128,11 @@ export class SocketFlow implements Upstream, Outlet {
     return this.#discarding && this.#outputEnded
   }
 
+  /** Whether the peer has ended its output. */
+  get inputOver(): boolean {
+    return this.#inputEnded || this.#socket.readableEnded
+  }
+
   /** Whether nothing was read or written. */
   get untouched(): boolean {
     return !this.#reading && !(this.#reader?.used ?? false) && this.bytesOut === 0 && (this.#writer?.length ?? 0) === 0
@@ -152,7 +147,7 @@ export class SocketFlow implements Upstream, Outlet {
     }
     if (noDelay === false && this.#noDelay === 'set') this.#socket.setNoDelay(false)
     if (noDelay !== undefined) this.#noDelay = noDelay ? 'wanted' : 'off'
-    this.#settings = merged(this.#settings, settings)
+    this.#settings = mergedMarks(this.#settings, settings)
     this.#applySettings()
   }
 
@@ -166,6 +161,47 @@ export class SocketFlow implements Upstream, Outlet {
     this.#giveUp(error)
     if (this.#noDelay === 'wanted') socket.setNoDelay(true)
     return socket
+  }
+
+  /** Stop reading until `adopt`; gives what has come and was not read. */
+  suspend(): Buffer {
+    this.#suspended = { wanted: false }
+    this.#socket.pause()
+    this.#socket.off('data', onData)
+    this.#socket.off('timeout', onTimeout)
+    return this.reader.suspend()
+  }
+
+  /** Lend the suspended socket to somebody who watches it. */
+  lend(): Socket {
+    const socket = this.#socket
+    socket.off('end', onEnd)
+    socket.off('error', onError)
+    socket.off('close', onClose)
+    socket.setTimeout(0)
+    return socket
+  }
+
+  /** What was lent comes back, destroyed. */
+  reclaim(): void {
+    if (this.#socket.closed) this.closed()
+    else this.#socket.on('close', onClose)
+  }
+
+  /** Go on with another socket, which stands for the one that was lent. */
+  adopt(socket: Socket): void {
+    const wanted = this.#suspended?.wanted
+    this.#suspended = undefined
+    this.#reading = false
+    this.#socket[flowOf] = undefined
+    this.#socket = socket
+    this.#socket[flowOf] = this
+    socket.on('error', onError)
+    socket.on('close', onClose)
+    if (this.#timeout !== undefined) socket.on('timeout', onTimeout)
+    this.#sendAtOnce()
+    this.writer.release()
+    if (wanted === true) this.resume()
   }
 
   /** Send what is left, end the output, and drop what still comes until the peer has ended too. */
@@ -198,6 +234,10 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   resume(): void {
+    if (this.#suspended !== undefined) {
+      this.#suspended.wanted = true
+      return
+    }
     if (!this.#reading) {
       this.#reading = true
       this.#socket.on('data', onData)
@@ -284,6 +324,7 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   closed(): void {
+    if (this.#suspended !== undefined) this.#host.peerGone(connectionClosed())
     clearTimeout(this.#readTimer)
     if (this.#lingering) hasLeft(this.#socket)
     this.#over ??= connectionClosed
@@ -301,6 +342,13 @@ export class SocketFlow implements Upstream, Outlet {
       if (left > 0) this.#watch(Math.ceil(left))
       else this.#host.timedOut(this.#timeout)
     }, milliseconds)
+  }
+
+  // A handshake has been sent before: the first small write would wait for its acknowledgement.
+  #sendAtOnce(): void {
+    if (this.#noDelay === 'off') return
+    this.#noDelay = 'set'
+    this.#socket.setNoDelay(true)
   }
 
   #giveUp(fault: Fault): void {
@@ -327,13 +375,5 @@ export class SocketFlow implements Upstream, Outlet {
     if (this.#writer === undefined) return
     if (settings.writeHighWaterMark !== undefined) this.#writer.highWaterMark = settings.writeHighWaterMark
     if (settings.maxWriteQueue !== undefined) this.#writer.maxQueue = settings.maxWriteQueue
-  }
-}
-
-function merged(before: StreamSettings | undefined, after: StreamSettings): StreamSettings {
-  return {
-    readHighWaterMark: after.readHighWaterMark ?? before?.readHighWaterMark,
-    writeHighWaterMark: after.writeHighWaterMark ?? before?.writeHighWaterMark,
-    maxWriteQueue: after.maxWriteQueue ?? before?.maxWriteQueue
   }
 }

@@ -129,6 +129,13 @@ export class ByteReader implements RFile {
     if (this.#waiting !== undefined) this.#serve(this.#waiting)
   }
 
+  /** Take out what has come and was not read; the upstream has stopped, and `resume` will be called again. */
+  suspend(): Buffer {
+    this.#flowing = false
+    this.#searched = 0
+    return this.#queue.take(this.#queue.length)
+  }
+
   /** Call back when no iteration is under way: at once, or when the last has ended or was left. */
   whenIdle(callback: () => void): void {
     if (this.#iterating === 0) callback()

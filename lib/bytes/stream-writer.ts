@@ -44,6 +44,7 @@ export class StreamWriter implements WFile {
   #gone = 0
   #flushing: { readonly upTo: number; readonly done: Deferred<void> }[] = []
   #ending: Deferred<void> | undefined
+  #hold: { readonly held: () => void; chunks: Uint8Array[]; bytes: number } | undefined
 
   /** @param outlet - where the bytes go */
   constructor(outlet: Outlet) {
@@ -52,6 +53,11 @@ export class StreamWriter implements WFile {
 
   get length(): number {
     return this.#pending + this.#inFlight
+  }
+
+  /** Whether `end()` was called. */
+  get ended(): boolean {
+    return this.#ending !== undefined
   }
 
   /** Above this many bytes a write waits: Python's `wbufsize`. */
@@ -112,6 +118,30 @@ export class StreamWriter implements WFile {
     return this.#ending.promise
   }
 
+  /**
+   * Send what was written so far; what is written from now on waits for `release`.
+   *
+   * @param held - called once, when the kernel has what was written so far; not where the way is gone before
+   */
+  hold(held: () => void): void {
+    if (this.#error !== undefined) return
+    if (this.#sending) {
+      // They have a send of their own, before anything that is written later.
+      this.#hold = { held, chunks: this.#chunks.take(), bytes: this.#pending }
+      this.#pending = 0
+      return
+    }
+    this.#hold = { held, chunks: [], bytes: 0 }
+    if (this.#pending > 0) this.#send()
+    else this.#holdBack(this.#hold)
+  }
+
+  /** Send what was held back, and what comes. */
+  release(): void {
+    this.#hold = undefined
+    this.#sent()
+  }
+
   flushTurn(): void {
     this.#dirty = false
     if (!this.#sending && this.#pending > 0) this.#send()
@@ -132,9 +162,13 @@ export class StreamWriter implements WFile {
   }
 
   #send(): void {
-    const chunks = this.#chunks.take()
-    this.#inFlight = this.#pending
+    const bytes = this.#pending
     this.#pending = 0
+    this.#dispatch(this.#chunks.take(), bytes)
+  }
+
+  #dispatch(chunks: Uint8Array[], bytes: number): void {
+    this.#inFlight = bytes
     this.#sending = true
     try {
       this.#outlet.send(chunks, this.#inFlight, this.#sent)
@@ -157,6 +191,10 @@ export class StreamWriter implements WFile {
     while (this.#flushing.length > 0 && (this.#flushing[0] as { upTo: number }).upTo <= this.#gone) {
       this.#flushing.shift()?.done.resolve()
     }
+    if (this.#hold !== undefined) {
+      this.#holdBack(this.#hold)
+      return
+    }
     if (this.#pending > 0) this.#send()
     if (this.#drained !== undefined && this.length <= this.#highWaterMark) {
       this.#drained.resolve()
@@ -164,6 +202,18 @@ export class StreamWriter implements WFile {
     }
     if (this.length > 0) return
     if (this.#ending !== undefined) this.#finish()
+  }
+
+  // Whoever looks whether a send is under way finds one, so what is written piles up.
+  #holdBack(hold: { readonly held: () => void; chunks: Uint8Array[]; bytes: number }): void {
+    this.#sending = true
+    const { chunks, bytes } = hold
+    if (bytes === 0) hold.held()
+    else {
+      hold.chunks = []
+      hold.bytes = 0
+      this.#dispatch(chunks, bytes)
+    }
   }
 
   #finish(): void {

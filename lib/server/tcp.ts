@@ -1,4 +1,4 @@
-import { NodeStreamListener } from '../accept/node-stream-listener.ts'
+import { NodeStreamListener, type NodeStreamOptions } from '../accept/node-stream-listener.ts'
 import type { StreamRequest } from '../accept/stream-request.ts'
 import { TCPBinding } from '../accept/tcp-binding.ts'
 import { formatHost, type InternetAddress } from '../address.ts'
@@ -23,7 +23,21 @@ export interface TCPServerOptions extends HostOptions, StreamServerOptions {
   readonly keepAlive?: boolean | number
 }
 
-const names = ['host', 'port', 'ipv6Only', 'reusePort', 'backlog', 'maxPending', 'noDelay', 'keepAlive']
+/** The names of {@link TCPServerOptions}. */
+export const tcpOptionNames = ['host', 'port', 'ipv6Only', 'reusePort', 'backlog', 'maxPending', 'noDelay', 'keepAlive']
+
+/** Options of TCP, checked: how its listener is made. */
+export function tcpListenerOptions(options: TCPServerOptions): NodeStreamOptions {
+  const { host, port, ipv6Only, reusePort } = hostOptions(options)
+  const backlog = backlogOption(options)
+  const target = { host, port, ipv6Only, backlog, ...(reusePort && { reusePort }) }
+  return {
+    binding: new TCPBinding(target, formatHost(host, port)),
+    maxPending: pendingOption(options),
+    noDelay: flag('noDelay', options.noDelay, true),
+    keepAlive: keepAliveOption(options.keepAlive)
+  }
+}
 
 /**
  * A TCP server: an async iterable of accepted connections.
@@ -48,17 +62,9 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: TCPServerOptions = {}, handler?: Handler<StreamRequest>) {
-    known('TCPServer', options, names)
+    known('TCPServer', options, tcpOptionNames)
     super(options, handler)
-    const { host, port, ipv6Only, reusePort } = hostOptions(options)
-    const backlog = backlogOption(options)
-    const target = { host, port, ipv6Only, backlog, ...(reusePort && { reusePort }) }
-    const listener = {
-      binding: new TCPBinding(target, formatHost(host, port)),
-      maxPending: pendingOption(options),
-      noDelay: flag('noDelay', options.noDelay, true),
-      keepAlive: keepAliveOption(options.keepAlive)
-    }
+    const listener = tcpListenerOptions(options)
     this.#make = () => new NodeStreamListener(listener, this, this.counters)
   }
 

@@ -4,7 +4,9 @@ import { mkdtempSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type ConnectionOptions, connect as connectTLS, type TLSSocket } from 'node:tls'
 import { type Address, drain, type Handler, type InternetAddress, parallel, TCPServer } from '../../lib/index.ts'
+import { authority, type Identity, identity } from './certificates.ts'
 
 /** A path for a Unix socket that nobody has. */
 export function temporaryPath(): string {
@@ -17,6 +19,46 @@ export async function dial(address: Address): Promise<Socket> {
   const socket = connect({ ...target, allowHalfOpen: true })
   await once(socket, 'connect')
   return socket
+}
+
+/** The certificate of localhost, and its key. */
+export function certificates(): Identity {
+  const { cert, key } = identity('localhost')
+  return { cert, key }
+}
+
+/** Whom the clients trust. */
+export function trusted(): ConnectionOptions {
+  return { ca: authority().cert, servername: 'localhost', allowHalfOpen: true } as ConnectionOptions
+}
+
+/** A client whose TLS handshake is done, half-open allowed. */
+export async function dialTLS(address: InternetAddress, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const socket = connectTLS({ ...trusted(), host: address.host, port: address.port, ...options })
+  await once(socket, 'secureConnect')
+  return socket
+}
+
+/** Connect by TLS, send the input, end, and give all that comes back. */
+export async function exchangeTLS(
+  address: InternetAddress,
+  input: string | Buffer,
+  options?: ConnectionOptions
+): Promise<string> {
+  const socket = await dialTLS(address, options)
+  socket.end(input)
+  return (await received(socket)).toString()
+}
+
+/** Connect, send the command, wait for a line, go on by TLS, end, and give all that comes back encrypted. */
+export async function exchangeStartTLS(address: Address, command: string): Promise<string> {
+  const plain = await dial(address)
+  plain.write(command)
+  await once(plain, 'data')
+  const socket = connectTLS({ ...trusted(), socket: plain })
+  await once(socket, 'secureConnect')
+  socket.end()
+  return (await received(socket)).toString()
 }
 
 /** All that a socket gets, to the end. */

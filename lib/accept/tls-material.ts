@@ -1,0 +1,106 @@
+import { createPrivateKey, KeyObject, X509Certificate } from 'node:crypto'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { toError } from '../outcome.ts'
+import type { SecureContextOptions, TLSOptions } from './tls-options.ts'
+
+type Bytes = string | Buffer
+
+function list(value: unknown): unknown[] {
+  if (value === undefined || value === null || value === '') return []
+  return Array.isArray(value) ? value : [value]
+}
+
+function thrownBy(run: () => unknown): unknown {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    return error ?? new Error('unknown')
+  }
+}
+
+function isCertificate(given: unknown): boolean {
+  return thrownBy(() => new X509Certificate(given as Bytes)) === undefined
+}
+
+function keyTrouble(given: unknown, passphrase: string | undefined): string | undefined {
+  if (given instanceof KeyObject) return undefined
+  const { pem, passphrase: own } = (typeof given === 'string' || Buffer.isBuffer(given) ? { pem: given } : given) as {
+    pem: Bytes
+    passphrase?: string
+  }
+  const phrase = own ?? passphrase
+  const opened = (): unknown => createPrivateKey({ key: pem, ...(phrase !== undefined && { passphrase: phrase }) })
+  if (thrownBy(opened) === undefined) return undefined
+  if (!String(pem).includes('ENCRYPTED')) return 'key is not a private key in PEM form'
+  return phrase === undefined ? 'key is encrypted: give its passphrase' : 'the passphrase does not open key'
+}
+
+function pfxTrouble(given: unknown, passphrase: string | undefined): string | undefined {
+  const { buf, passphrase: own } = (typeof given === 'string' || Buffer.isBuffer(given) ? { buf: given } : given) as {
+    buf: Bytes
+    passphrase?: string
+  }
+  const phrase = own ?? passphrase
+  const error = thrownBy(() => createSecureContext({ pfx: buf, ...(phrase !== undefined && { passphrase: phrase }) }))
+  if (error === undefined) return undefined
+  if (!/mac verify/i.test(toError(error).message)) return 'pfx is not a PKCS#12 bundle with a certificate and its key'
+  return phrase === undefined ? 'pfx is encrypted: give its passphrase' : 'the passphrase does not open pfx'
+}
+
+/** What is wrong with the certificates of options that Node has refused. */
+function trouble(options: SecureContextOptions, error: Error): string {
+  for (const name of ['cert', 'ca'] as const) {
+    if (!list(options[name]).every(isCertificate)) return `${name} is not a certificate in PEM form`
+  }
+  for (const key of list(options.key)) {
+    const found = keyTrouble(key, options.passphrase)
+    if (found !== undefined) return found
+  }
+  for (const pfx of list(options.pfx)) {
+    const found = pfxTrouble(pfx, options.passphrase)
+    if (found !== undefined) return found
+  }
+  // OpenSSL's words; BoringSSL and other versions say the same with other codes.
+  if (/key (values|type) mismatch/i.test(error.message)) return 'key does not fit cert'
+  return error.message
+}
+
+/**
+ * Run what makes a context or a server of options, and say what is wrong with them where it throws.
+ *
+ * @param what - who takes the options
+ * @param options - the options
+ * @param make - Node's function
+ */
+export function withMaterial<T>(what: string, options: SecureContextOptions, make: () => T): T {
+  try {
+    return make()
+  } catch (thrown) {
+    const error = toError(thrown)
+    throw new TypeError(`${what} cannot use its TLS options: ${trouble(options, error)}`, { cause: error })
+  }
+}
+
+/** Whether there is anything to show a client; what Node would find out only in the handshake. */
+export function checkMaterial(what: string, options: TLSOptions): void {
+  const { cert, key, pfx, privateKeyIdentifier, SNICallback, pskCallback } = options
+  const given = (value: unknown): boolean => list(value).length > 0
+  if (given(pfx)) return
+  if (!given(cert) && SNICallback === undefined && pskCallback === undefined) {
+    throw new TypeError(`${what} needs a certificate: give cert and key, pfx, SNICallback or pskCallback`, {
+      cause: new Error('none of cert, pfx, SNICallback and pskCallback was given')
+    })
+  }
+  if (given(cert) && !given(key) && privateKeyIdentifier === undefined) {
+    throw new TypeError(`${what} has a certificate and not its key: give key`, {
+      cause: new Error('cert was given, key was not')
+    })
+  }
+}
+
+/** A context, or a `TypeError` that says what is wrong. */
+export function secureContext(what: string, options: SecureContextOptions): SecureContext {
+  checkMaterial(what, options)
+  return withMaterial(what, options, () => createSecureContext(options))
+}

@@ -1,0 +1,101 @@
+import { NodeStreamListener } from '../accept/node-stream-listener.ts'
+import type { StreamRequest } from '../accept/stream-request.ts'
+import { TLSEngine } from '../accept/tls-engine.ts'
+import { TLSListener } from '../accept/tls-listener.ts'
+import { type SecureContextOptions, type TLSOptions, tlsOptionNames } from '../accept/tls-options.ts'
+import type { InternetAddress } from '../address.ts'
+import { count, known } from '../arguments.ts'
+import type { Handler } from '../handler/run.ts'
+import type { Listener } from '../transport.ts'
+import { ListenerServer } from './listener-server.ts'
+import { type TCPServerOptions, tcpListenerOptions, tcpOptionNames } from './tcp.ts'
+
+/** Options of {@link TLSServer}: of TCP, of `tls.createServer()`, and the bounds of the handshake. */
+export interface TLSServerOptions extends TCPServerOptions, TLSOptions {
+  /** The most handshakes at once: 8,192 by default. See the README's table of limits. */
+  readonly maxHandshakes?: number
+}
+
+const names = [...tcpOptionNames, ...tlsOptionNames, 'maxHandshakes']
+const defaultMaxHandshakes = 8_192
+
+/**
+ * A TLS server: an async iterable of connections whose handshake is done, so that `verifyRequest` and the handler see
+ * the client's certificate, the name that it asked for and the protocol agreed on.
+ *
+ * Resources: a listening socket; up to `maxHandshakes` handshakes, which hold no permit of a mode; connections that
+ * nobody has taken wait, up to `maxPending` before the handshake and as many after it.
+ * Errors: `TypeError` and `RangeError` for wrong options, certificates and keys, at construction; {@link ListenError}
+ * from `listen()`. A handshake that fails is an event and is counted as refused.
+ * Stopping: `close()`, or leaving a loop.
+ * Python: a `TCPServer` whose `get_request` wraps the socket by `ssl`.
+ *
+ * @example
+ * const { key, cert } = certificates()
+ * const server = await new TLSServer({ host: '127.0.0.1', port: 0, key, cert }).listen()
+ * const serving = pipe(server, parallel((request: Request) => pipe(request, request)), drain)
+ * assert.equal(await exchangeTLS(server.address, 'secret'), 'secret')
+ * await server.close()
+ * await serving
+ */
+export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
+  readonly #engine: TLSEngine
+  readonly #make: () => Listener<StreamRequest>
+
+  /**
+   * @param options - where to listen, and how; `cert` and `key`, or another way to a certificate
+   * @param handler - who serves in `serveForever()` and `handleRequest()`
+   */
+  constructor(options: TLSServerOptions, handler?: Handler<StreamRequest>) {
+    known('TLSServer', options, names)
+    super(options, handler)
+    const plain = tcpListenerOptions(options)
+    const maxHandshakes = count('maxHandshakes', options.maxHandshakes, defaultMaxHandshakes)
+    this.#engine = new TLSEngine('TLSServer', options)
+    this.#make = () =>
+      new TLSListener(
+        new NodeStreamListener(plain, this, this.counters),
+        this.#engine,
+        { maxHandshakes, maxPending: plain.maxPending, noDelay: plain.noDelay },
+        this,
+        this.counters
+      )
+  }
+
+  /**
+   * Renew certificates while running: for the handshakes that begin from now on. What is left out stays as it was, but
+   * `cert`, `key`, `pfx` and `passphrase` belong together: where one is given, the others are not kept. Sessions of
+   * before are not resumed, unless `ticketKeys` says so.
+   *
+   * @param options - what is new; where it is wrong it throws as the constructor does, and nothing changes
+   *
+   * @example
+   * const server = await new TLSServer({ host: '127.0.0.1', port: 0, ...certificates() }).listen()
+   * server.setSecureContext(certificates())
+   * await server.close()
+   */
+  setSecureContext(options: SecureContextOptions): void {
+    this.#engine.setSecureContext(options)
+  }
+
+  /**
+   * Show another certificate to clients that ask for this name by SNI, from now on. What is left out of the options is
+   * as for the server, but for `cert`, `key`, `pfx` and `passphrase`.
+   *
+   * @param servername - the name; `*` stands for one part of it. A name that was added before gets the new options
+   * @param options - the context; where it is wrong it throws as the constructor does, and nothing changes
+   *
+   * @example
+   * const server = await new TLSServer({ host: '127.0.0.1', port: 0, ...certificates() }).listen()
+   * server.addContext('*.example.org', certificates())
+   * await server.close()
+   */
+  addContext(servername: string, options: SecureContextOptions): void {
+    this.#engine.addContext(servername, options)
+  }
+
+  /** Make the listener. */
+  protected override createListener(): Listener<StreamRequest> {
+    return this.#make()
+  }
+}
