@@ -8,6 +8,6 @@ export interface DatagramBinding {
   /** A bound socket that never blocks. */
   open(): Promise<number>
 
-  /** Nobody new finds it: called once, before what has come is taken. */
+  /** Nothing more comes; what has come can still be received. Called once. */
   leave(fd: number): void
 }

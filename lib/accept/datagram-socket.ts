@@ -7,6 +7,7 @@ const SO_BROADCAST = 6
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
 const SO_REUSEPORT = 15
+const SO_ATTACH_FILTER = 26
 
 /** Options by the names that people know, for `setOption`. */
 export const socketOptions = {
@@ -50,6 +51,19 @@ export async function datagramSocket(
     throw error
   }
   return fd
+}
+
+// The program of a packet filter that keeps 0 bytes of each: BPF_RET | BPF_K, 0.
+const keepNothing = Buffer.from([0x06, 0, 0, 0, 0, 0, 0, 0])
+
+/** From now on the kernel drops what comes; what has come can still be received. */
+export function refuseMore(fd: number): void {
+  // struct sock_fprog: how many instructions, then where they are.
+  const pointer = libc().pointerTo(keepNothing)
+  const program = Buffer.alloc(2 * pointer.length)
+  program.writeUInt16LE(1)
+  program.set(pointer, pointer.length)
+  setOption(fd, [SOL_SOCKET, SO_ATTACH_FILTER], program)
 }
 
 /** Bind a socket to an address in the kernel's form. */

@@ -32,7 +32,9 @@ export interface Libc {
   readonly inet_ntop: (family: number, address: Bytes, text: Buffer, size: number) => string | null
 
   /** Tells when a descriptor can be read: `readiness.ts` is its only user. */
-  readonly poll: (fd: number, callback: () => void) => Koffi.node.PollHandle
+  readonly poll: (fd: number, callback: (status: number) => void) => Koffi.node.PollHandle
+  /** Where bytes lie, as the kernel wants a pointer in a struct; hold them meanwhile. */
+  readonly pointerTo: (bytes: Buffer) => Buffer
   /** What the last call that failed said, as Node says it. */
   readonly error: (call: string) => NodeJS.ErrnoException
 }
@@ -103,7 +105,13 @@ function bindings(koffi: typeof Koffi): Libc {
     if_indextoname: process.func('const char *if_indextoname(uint32_t, void *)'),
     inet_pton: process.func('int inet_pton(int, const char *, void *)'),
     inet_ntop: process.func('const char *inet_ntop(int, void *, void *, uint32_t)'),
-    poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback),
+    // Its callback gets a status first, whatever its types say.
+    poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback as never),
+    pointerTo: (bytes) => {
+      const pointer = Buffer.alloc(8)
+      pointer.writeBigUInt64LE(BigInt(koffi.address(bytes)))
+      return pointer.subarray(0, koffi.sizeof('void *'))
+    },
     error: (call) => systemError(call, koffi.errno())
   }
 }

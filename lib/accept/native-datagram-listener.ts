@@ -113,13 +113,17 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    if (this.#fd >= 0) {
-      this.#takeLast()
+    if (this.#fd < 0) return
+    try {
       this.#binding.leave(this.#fd)
-      this.#takeLast()
+    } finally {
+      try {
+        this.#takeLast()
+      } finally {
+        this.#readiness?.close()
+        this.#unpark(this.#parked === undefined ? undefined : this.#last.shift())
+      }
     }
-    this.#readiness?.close()
-    this.#unpark(this.#parked === undefined ? undefined : this.#last.shift())
   }
 
   async release(): Promise<void> {
@@ -164,7 +168,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   #later(): void {
-    if (this.#short) setTimeout(() => this.#wake(), whenShort)
+    if (this.#short) setTimeout(() => this.#wake(), whenShort).unref()
     else if (this.#taken < burst) this.#readiness?.wait()
     else setImmediate(() => this.#wake())
   }
@@ -175,8 +179,17 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     parked?.resolve(request)
   }
 
-  /** The next datagram that is not too large; `undefined` where none is there, or the turn has had its share. */
   #receive(): DatagramRequest | undefined {
+    const size = this.#take()
+    return size === undefined ? undefined : this.#made(size)
+  }
+
+  /**
+   * The next datagram that is not too large is in the slab, and its sender in `sender`.
+   *
+   * @returns its size; `undefined` where none is there, or the turn has had its share
+   */
+  #take(): number | undefined {
     const { recvfrom } = libc()
     while (this.#taken++ < burst) {
       senderLength[0] = longestSockaddr
@@ -187,9 +200,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
           return undefined
         }
       } else if (size > this.#limits.maxPacketSize || size > slab.length) {
-        this.#drop(decodeAddress(sender, senderLength[0]), size, 'size')
-      } else if (size === 0 && senderLength[0] === 0 && this.#closed) return undefined
-      else return this.#made(size)
+        this.#drop(decodeAddress(sender, senderLength[0] as number), size, 'size')
+      } else return size
     }
     return undefined
   }
@@ -215,17 +227,16 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     return verdict === 'skip'
   }
 
-  // Where the binding has shut the socket, an empty datagram of nobody is its end.
+  // Nothing more comes, so there is an end to it.
   #takeLast(): void {
-    while (this.#last.length < this.#limits.maxPending) {
-      this.#taken = 0
-      const request = this.#receive()
-      if (request === undefined) return
-      this.#last.push(request)
+    this.#taken = Number.NEGATIVE_INFINITY
+    for (let size = this.#take(); size !== undefined; size = this.#take()) {
+      if (this.#last.length < this.#limits.maxPending) this.#last.push(this.#made(size))
+      else this.#drop(decodeAddress(sender, senderLength[0] as number), size, 'pending')
     }
   }
 
-  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'closing'): void {
+  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
     this.#stats.dropped++
     if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
   }

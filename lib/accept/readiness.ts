@@ -1,6 +1,7 @@
 import { libc } from './libc.ts'
 
-const watched = new Set<number>()
+// Held here, because a poll that nobody holds is collected, with all that waits for it.
+const watched = new Map<number, Readiness>()
 
 /**
  * The one owner of a poll: says when a descriptor can be read, to whoever waits at that time.
@@ -23,7 +24,7 @@ export class Readiness {
    */
   constructor(fd: number, wake: () => void) {
     if (!(fd >= 0) || watched.has(fd)) throw new RangeError(`Cannot watch descriptor ${fd}`)
-    watched.add(fd)
+    watched.set(fd, this)
     this.#fd = fd
     this.#wake = wake
   }
@@ -36,7 +37,7 @@ export class Readiness {
     if (this.#poll === undefined) {
       this.#poll = libc().poll(this.#fd, this.#ready)
       this.#poll.unref()
-    } else this.#poll.start({ readable: true }, this.#ready)
+    } else this.#poll.start({ readable: true }, this.#ready as never)
   }
 
   /** Before the descriptor is closed. Safe to call twice. */
@@ -51,12 +52,15 @@ export class Readiness {
   // No code of others runs here: promises and ticks made in it would wait, and a throw would surface elsewhere. The poll
   // stays armed while somebody waits each time it rings, which saves two system calls a turn; it is level-triggered, and
   // would ring for ever where nobody reads.
-  readonly #ready = (): void => {
-    if (this.#closed || this.#hopping) return
+  readonly #ready = (status: number): void => {
+    if (this.#closed) return
+    // An error of the socket stops the poll; whoever reads is told of it.
+    if (status < 0) this.#armed = false
+    if (this.#hopping) return
     if (this.#wanted) {
       this.#hopping = true
       setImmediate(this.#hop)
-    } else {
+    } else if (this.#armed) {
       this.#armed = false
       this.#poll?.stop()
     }

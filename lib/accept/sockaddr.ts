@@ -33,7 +33,7 @@ export function encodeInternet(host: string, port: number): Buffer {
   else {
     const [numeric = '', zone] = host.split('%')
     libc().inet_pton(AF_INET6, numeric, bytes.subarray(8))
-    if (zone !== undefined) bytes.writeUInt32LE(libc().if_nametoindex(zone), 24)
+    if (zone !== undefined) bytes.writeUInt32LE(libc().if_nametoindex(zone) || Number.parseInt(zone, 10) || 0, 24)
   }
   return bytes
 }

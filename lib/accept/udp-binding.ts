@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { formatHost } from '../address.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { UDPListenerOptions } from './datagram-options.ts'
-import { bindSocket, datagramSocket, setOption, socketOptions } from './datagram-socket.ts'
+import { bindSocket, datagramSocket, refuseMore, setOption, socketOptions } from './datagram-socket.ts'
 import { libc } from './libc.ts'
 import { networkInterface } from './network-interface.ts'
 import { AF_INET, AF_INET6, encodeInternet } from './sockaddr.ts'
@@ -45,7 +45,10 @@ export class UDPBinding implements DatagramBinding {
     })
   }
 
-  leave(): void {}
+  // There is no end to a flood otherwise.
+  leave(fd: number): void {
+    refuseMore(fd)
+  }
 
   #joinGroups(fd: number, version: 4 | 6): void {
     const { multicast, multicastInterface, multicastLoopback, multicastTTL } = this.#options

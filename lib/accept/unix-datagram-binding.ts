@@ -44,8 +44,11 @@ export class UnixDatagramBinding implements DatagramBinding {
 
   // Senders hear of it at once, connected ones too, instead of filling a queue that nobody reads.
   leave(fd: number): void {
-    this.#path?.remove()
-    libc().shutdown(fd, SHUT_RD)
+    try {
+      this.#path?.remove()
+    } finally {
+      libc().shutdown(fd, SHUT_RD)
+    }
   }
 }
 

@@ -5,6 +5,8 @@ import {
   TCPServer,
   type TCPServerOptions,
   UDPServer,
+  UnixDatagramServer,
+  type UnixDatagramServerOptions,
   UnixStreamServer
 } from '../../lib/index.ts'
 import { temporaryPath } from './peers.ts'
@@ -41,6 +43,11 @@ export function unix(): Promise<UnixStreamServer & Noted> {
 /** A UDP server on a free port of loopback, closed after the test, silent. */
 export function udp(options: ConstructorParameters<typeof UDPServer>[0] = {}): Promise<UDPServer & Noted> {
   return noting(new UDPServer(options)).listen()
+}
+
+/** A Unix datagram server on a fresh path (or the one that is given), closed after the test, silent. */
+export function unixDatagram(options: Partial<UnixDatagramServerOptions> = {}): Promise<UnixDatagramServer & Noted> {
+  return noting(new UnixDatagramServer({ path: temporaryPath(), ...options })).listen()
 }
 
 /** Resolves when the request has gone. */
