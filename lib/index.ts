@@ -48,6 +48,7 @@ export type {
   UndeliveredEvent
 } from './events.ts'
 export { drain } from './flow/drain.ts'
+export { type Merging, merge } from './flow/merge.ts'
 export { type ParallelOptions, parallel } from './flow/parallel.ts'
 export { sequential } from './flow/sequential.ts'
 export { verify } from './flow/verify.ts'
@@ -71,6 +72,15 @@ export type {
 } from './server/options.ts'
 export type { RequestsOptions } from './server/requests.ts'
 export { TCPServer, type TCPServerOptions } from './server/tcp.ts'
+export {
+  type ThreadingOptions,
+  ThreadingTCPServer,
+  type ThreadingTCPServerOptions,
+  ThreadingUDPServer,
+  type ThreadingUDPServerOptions,
+  ThreadingUnixStreamServer,
+  type ThreadingUnixStreamServerOptions
+} from './server/threading.ts'
 export { TLSServer, type TLSServerOptions } from './server/tls.ts'
 export { UDPServer, type UDPServerOptions } from './server/udp.ts'
 export { UnixStreamServer, type UnixStreamServerOptions } from './server/unix.ts'

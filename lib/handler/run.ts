@@ -46,11 +46,14 @@ const notRun = 'The request was refused: processRequest() did not run its work'
  * @param rule - what should have come
  * @param given - what came
  */
-export function checkRequest(rule: string, given: unknown): void {
-  const request = given as Partial<Request> | null
-  if (typeof request?.close !== 'function' || typeof request.server?.processRequest !== 'function') {
-    throw new TypeError(`${rule}: got ${show(given)}`)
-  }
+export function checkRequest(rule: string, given: unknown): asserts given is Request {
+  if (!isRequest(given)) throw new TypeError(`${rule}: got ${show(given)}`)
+}
+
+/** Whether something is a request. */
+export function isRequest(given: unknown): given is Request {
+  const request = given as Partial<Request> | null | undefined
+  return typeof request?.close === 'function' && typeof request.server?.processRequest === 'function'
 }
 
 /** setup → handle → finish, once. */
