@@ -78,6 +78,8 @@ export {
   type ThreadingTCPServerOptions,
   ThreadingUDPServer,
   type ThreadingUDPServerOptions,
+  ThreadingUnixDatagramServer,
+  type ThreadingUnixDatagramServerOptions,
   ThreadingUnixStreamServer,
   type ThreadingUnixStreamServerOptions
 } from './server/threading.ts'

@@ -8,6 +8,7 @@ import type { Stage } from '../stage.ts'
 import { TCPServer, type TCPServerOptions } from './tcp.ts'
 import { UDPServer, type UDPServerOptions } from './udp.ts'
 import { UnixStreamServer, type UnixStreamServerOptions } from './unix.ts'
+import { UnixDatagramServer, type UnixDatagramServerOptions } from './unix-datagram.ts'
 
 /** What the ready-made `Threading…` servers take besides. */
 export interface ThreadingOptions {
@@ -23,6 +24,9 @@ export interface ThreadingUDPServerOptions extends UDPServerOptions, ThreadingOp
 
 /** Options of {@link ThreadingUnixStreamServer}. */
 export interface ThreadingUnixStreamServerOptions extends UnixStreamServerOptions, ThreadingOptions {}
+
+/** Options of {@link ThreadingUnixDatagramServer}. */
+export interface ThreadingUnixDatagramServerOptions extends UnixDatagramServerOptions, ThreadingOptions {}
 
 /**
  * A {@link TCPServer} whose `serveForever()` serves up to `limit` connections at a time.
@@ -130,6 +134,41 @@ export class ThreadingUnixStreamServer extends UnixStreamServer {
 
   /** The mode of `serveForever()`: {@link parallel}. */
   override stage(): Stage<StreamRequest, Outcome<StreamRequest>> {
+    return this.handler === undefined ? super.stage() : parallel(this.handler, { limit: this.#limit })
+  }
+}
+
+/**
+ * A {@link UnixDatagramServer} whose `serveForever()` serves up to `limit` datagrams at a time, in one thread, with
+ * shared memory: see {@link ThreadingTCPServer} for why that is what "Threading" means.
+ *
+ * Resources: as of a {@link UnixDatagramServer}; what is past the limit waits in the kernel, and its senders with it.
+ * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`.
+ * Stopping: `close()`.
+ * Python: `ThreadingUnixDatagramServer`.
+ *
+ * @example
+ * const echo = (request: Request) => pipe(request, request)
+ * const server = await new ThreadingUnixDatagramServer({ path: temporaryPath() }, echo).listen()
+ * const serving = server.serveForever()
+ * await server.close()
+ * await serving
+ */
+export class ThreadingUnixDatagramServer extends UnixDatagramServer {
+  readonly #limit: number
+
+  /**
+   * @param options - where to listen, how, and how many at a time
+   * @param handler - who serves
+   */
+  constructor(options: ThreadingUnixDatagramServerOptions, handler?: Handler<DatagramRequest>) {
+    const { limit, rest } = divided(options)
+    super(rest, handler)
+    this.#limit = limit
+  }
+
+  /** The mode of `serveForever()`: {@link parallel}. */
+  override stage(): Stage<DatagramRequest, Outcome<DatagramRequest>> {
     return this.handler === undefined ? super.stage() : parallel(this.handler, { limit: this.#limit })
   }
 }
