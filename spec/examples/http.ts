@@ -1,9 +1,8 @@
 import {
   LimitExceededError,
-  parallel,
   StreamRequestHandler,
+  ThreadingUnixStreamServer,
   UnexpectedEOFError,
-  UnixStreamServer,
   type UnixStreamServerOptions
 } from 'it-socketserver'
 
@@ -105,12 +104,8 @@ function header(line: string): [string, string] {
 }
 
 /** A server that answers `curl --unix-socket path http://localhost/health`. */
-export class HTTPServer extends UnixStreamServer {
+export class HTTPServer extends ThreadingUnixStreamServer {
   constructor(options: UnixStreamServerOptions) {
-    super(options, HTTPHandler)
-  }
-
-  override stage() {
-    return parallel(HTTPHandler, { limit: 1_000 })
+    super({ ...options, limit: 1_000 }, HTTPHandler)
   }
 }

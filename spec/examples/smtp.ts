@@ -1,4 +1,4 @@
-import { LimitExceededError, parallel, StreamRequestHandler, TCPServer, type TCPServerOptions } from 'it-socketserver'
+import { LimitExceededError, StreamRequestHandler, type TCPServerOptions, ThreadingTCPServer } from 'it-socketserver'
 
 /** What was delivered. */
 export interface Mail {
@@ -137,17 +137,13 @@ export class SMTPHandler extends StreamRequestHandler<Mailbox> {
 }
 
 /** A mailbox: what is sent to it is given to `deliver`. */
-export class Mailbox extends TCPServer {
+export class Mailbox extends ThreadingTCPServer {
   readonly secure: { readonly key: string; readonly cert: string }
   readonly deliver: MailboxOptions['deliver']
 
   constructor({ key, cert, deliver, ...options }: MailboxOptions) {
-    super(options, SMTPHandler)
+    super({ ...options, limit: 1_000 }, SMTPHandler)
     this.secure = { key, cert }
     this.deliver = deliver
-  }
-
-  override stage() {
-    return parallel(SMTPHandler, { limit: 1_000 })
   }
 }
