@@ -46,7 +46,7 @@ export interface Request
   readonly bytesOut: number
   /** Whether all has been sent, and only the peer's end is awaited. */
   readonly lingering: boolean
-  /** Set by a mode: its work closes the request, so the end of `sink` does not. */
+  /** Set by a mode: its work closes the request, so the end of `sink` does not, and a closing server waits for it. */
   held: boolean
 
   /**
@@ -140,6 +140,13 @@ export interface RequestServer {
    * @param outcome - how it went
    */
   workEnded(outcome: Outcome<Request>): void
+
+  /**
+   * Whoever set `held` of a request has done with it, and nothing is counted: a closing server no longer waits for it.
+   *
+   * @param request - the request, no longer held
+   */
+  letGo(request: Request): void
 
   /**
    * Call {@link RequestServer.handleError}; never throws: where the hook throws, both errors are printed.

@@ -4,13 +4,18 @@ import { MessageWriter } from '../bytes/message-writer.ts'
 import { ByteReader } from '../bytes/reader.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
 import type { AbortedError } from '../errors.ts'
+import { rejection } from '../iterator/deferred.ts'
 import type { Fault } from '../iterator/fault.ts'
+import { isPromiseLike } from '../iterator/promise-like.ts'
 import { type Settlement, toError } from '../outcome.ts'
 import type { RequestServer } from '../request.ts'
 import type { RFile } from '../rfile.ts'
 import type { WFile, Writable } from '../wfile.ts'
 import { RequestBase } from './request-base.ts'
 import { requestClosed } from './request-closed.ts'
+
+// One promise for all that have nothing to wait for.
+const left: Promise<void> = Promise.resolve()
 
 /** What a {@link MessageRequest} is made of. */
 export interface MessageOptions {
@@ -106,24 +111,22 @@ export class MessageRequest extends RequestBase {
     return this.#reader
   }
 
-  /** Send what is left and release what the request holds. */
-  protected override async finish(outcome: Settlement): Promise<void> {
+  /** Send what is left and release what the request holds. At once, where neither the reply nor the release waits. */
+  protected override finish(outcome: Settlement): Promise<void> {
     // Cut off before: it has been given back already.
     if (this.#leaving !== undefined) return this.#leaving
     this.#giveUp(requestClosed)
-    let settled = outcome
+    let sent: unknown
     try {
       const reply = outcome.status === 'fulfilled' ? this.#writer?.reply : undefined
       if (reply !== undefined) {
         this.#bytesOut = reply.length
-        await this.#interruptible(this.#send?.(reply, this))
+        sent = this.#send?.(reply, this)
       }
     } catch (error) {
-      settled = { status: 'rejected', reason: toError(error) }
-      throw error
-    } finally {
-      await this.#leave(settled)
+      sent = rejection(error)
     }
+    return isPromiseLike(sent) ? this.#sending(sent, outcome) : this.#leave(outcome)
   }
 
   /** Let go at once. */
@@ -144,17 +147,36 @@ export class MessageRequest extends RequestBase {
   }
 
   /** Waits for the reply, but not longer than until the request is cut off. */
-  #interruptible(sent: unknown): unknown {
-    if (!(sent instanceof Promise)) return sent
-    return new Promise((resolve, reject) => {
-      this.#interrupt = reject
-      sent.then(resolve, reject)
-    })
+  async #sending(sent: PromiseLike<unknown>, outcome: Settlement): Promise<void> {
+    let settled = outcome
+    try {
+      await new Promise((resolve, reject) => {
+        this.#interrupt = reject
+        sent.then(resolve, reject)
+      })
+    } catch (error) {
+      settled = { status: 'rejected', reason: toError(error) }
+      throw error
+    } finally {
+      await this.#leave(settled)
+    }
   }
 
-  async #leave(outcome: Settlement): Promise<void> {
+  #leave(outcome: Settlement): Promise<void> {
+    let released: unknown
     try {
-      await this.#release?.(outcome)
+      released = this.#release?.(outcome)
+    } catch (error) {
+      released = rejection(error)
+    }
+    if (isPromiseLike(released)) return this.#leaveAfter(released, outcome)
+    this.leave(outcome)
+    return left
+  }
+
+  async #leaveAfter(released: PromiseLike<unknown>, outcome: Settlement): Promise<void> {
+    try {
+      await released
     } finally {
       this.leave(outcome)
     }

@@ -16,8 +16,7 @@ export abstract class RequestBase implements Request {
   readonly server: RequestServer
   /** Where it comes from; `undefined` where there is no such thing (a row). */
   readonly clientAddress: Address | undefined
-  /** Set by a mode: its work closes the request, so the end of `sink` does not. */
-  held = false
+  #held = false
   readonly #signal = new LazySignal()
   #isClosing = false
   #closing: Promise<void> | undefined
@@ -51,6 +50,15 @@ export abstract class RequestBase implements Request {
   protected abstract cut(error: AbortedError): void
   /** Call back when no iteration of the source is under way. */
   protected abstract whenReadEnds(callback: () => void): void
+
+  /** Set by a mode: its work closes the request, so the end of `sink` does not. */
+  get held(): boolean {
+    return this.#held
+  }
+
+  set held(held: boolean) {
+    this.#held = held
+  }
 
   /** Aborts, with an {@link AbortedError}, when the request ends before its time. */
   get signal(): AbortSignal {

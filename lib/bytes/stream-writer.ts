@@ -22,8 +22,8 @@ export const defaultMaxWriteQueue = 16 * 1024 * 1024
 // What a turn has gathered leaves at once where it is this much: waiting longer saves no system call.
 const flushAtOnce = 65_536
 
-// One promise for all writes that need not wait.
-const written: Promise<void> = Promise.resolve()
+/** One promise for all writes that need not wait. */
+export const written: Promise<void> = Promise.resolve()
 
 /** The wfile of a connection: see {@link WFile}. One send at a time is under way; what comes meanwhile leaves together. */
 export class StreamWriter implements WFile {

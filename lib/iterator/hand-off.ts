@@ -1,4 +1,5 @@
 import { deferred } from './deferred.ts'
+import { isPromiseLike } from './promise-like.ts'
 
 interface Reader<T> {
   readonly owner: object
@@ -7,10 +8,6 @@ interface Reader<T> {
 }
 
 const done = { done: true, value: undefined } as const
-
-function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function'
-}
 
 /** What a {@link HandOff} stands between. */
 export interface HandOffEnds<T> {

@@ -281,7 +281,16 @@ export class BaseServer<R extends Request = Request>
   workEnded({ status, request }: Outcome<Request>): void {
     if (status === 'fulfilled') this.counters.served++
     else this.counters.failed++
-    this.#guests.workEnded(request)
+    this.letGo(request)
+  }
+
+  /**
+   * Whoever set `held` of a request has done with it, and nothing is counted: a closing server no longer waits for it.
+   *
+   * @param request - the request, no longer held
+   */
+  letGo(request: Request): void {
+    this.#guests.letGo(request)
   }
 
   #ready(): Promise<void> {

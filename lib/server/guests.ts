@@ -52,8 +52,8 @@ export class Guests {
     return cut
   }
 
-  /** A mode has done with a request that may have gone meanwhile. */
-  workEnded(request: Request): void {
+  /** Whoever held a request, which may have gone meanwhile, has done with it. */
+  letGo(request: Request): void {
     const outcome = this.#goneAtWork.get(request)
     if (outcome === undefined) return
     this.#goneAtWork.delete(request)

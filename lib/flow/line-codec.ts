@@ -1,0 +1,39 @@
+import { count, known, text } from '../arguments.ts'
+import type { FrameCodec } from './frame-codec.ts'
+
+/** How {@link lines} reads and writes. */
+export interface LineCodecOptions {
+  /** The longest line, in bytes, its terminator not counted: 65,536 by default. A longer one ends its connection. */
+  readonly limit?: number
+  /** What ends a reply: `'\n'` by default. */
+  readonly eol?: string
+}
+
+/**
+ * A codec for {@link framed}: a line is a message, and a reply is a line. Lines end with `\n` or `\r\n`, which the message
+ * does not hold; a last line without terminator is one too.
+ *
+ * @param options - the longest line, and what ends a reply
+ *
+ * @example
+ * const server = await new TCPServer({ port: 0 }).listen()
+ * const codec = lines({ limit: 1_000, eol: '\r\n' })
+ * const serving = pipe(server, framed(codec), parallel((request: Request) => pipe(request, request)), drain)
+ * assert.equal(await exchange(server.address, 'a\r\nb\r\n'), 'a\r\nb\r\n')
+ * await server.close()
+ * await serving
+ */
+export function lines(options: LineCodecOptions = {}): FrameCodec {
+  known('lines', options, ['limit', 'eol'])
+  const limit = count('limit', options.limit, 65_536)
+  const eol = Buffer.from(text('eol', options.eol, '\n'))
+  return {
+    decode: (rfile) => rfile.lines({ limit, chomp: true }),
+    encode: (message) => {
+      const line = Buffer.allocUnsafe(message.length + eol.length)
+      line.set(message)
+      line.set(eol, message.length)
+      return line
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import { once } from 'node:events'
+import * as lp from 'it-length-prefixed'
+import { describe, expect, it } from 'vitest'
+import { type FrameRequest, framed, lines, TCPServer } from '../../lib/index.ts'
+import { deferred } from '../../lib/iterator/deferred.ts'
+import { overhear } from '../support/events.ts'
+import { dial, exchange, received } from '../support/peers.ts'
+import { tcp } from '../support/servers.ts'
+import { turns } from '../support/turns.ts'
+import { checkNothingUnhandled } from '../support/unhandled.ts'
+import { echo, forever, gated, serving, until } from './frames.ts'
+
+checkNothingUnhandled()
+
+const prefixed = { decode: lp.decode, encode: lp.encode.single }
+
+describe('framed, when it is left', () => {
+  it('closes the server, refuses what is ready, and lets those handed out finish', async () => {
+    const server = await tcp()
+    using refused = overhear('refused')
+    const frames = framed(lines())(server)
+    const first = frames.next()
+    const reply = exchange(server.address, 'a\nb\nc\n')
+    const { value: frame } = await first
+    await turns(5)
+    const { address } = server
+    await frames.return?.()
+    expect(await frames.next()).toEqual({ done: true, value: undefined })
+    // The port is free again.
+    await (await new TCPServer({ port: address.port }).listen()).close()
+    expect(frame?.signal.aborted).toBe(false)
+    await frame?.wfile.write('A')
+    await frame?.close()
+    expect(await reply).toBe('A\n')
+    await refused.count(1)
+    await server.closed
+    expect(server.stats().refused).toBe(1)
+  })
+
+  it('closes connections at rest, and does not wait for a parked source', async () => {
+    const server = await tcp()
+    async function* relay(): AsyncGenerator<never> {
+      for await (const request of server) yield request as never
+    }
+    const frames = framed(prefixed)(relay())
+    const parked = frames.next()
+    const client = await dial(server.address)
+    await until(() => server.stats().open === 1)
+    await frames.return?.()
+    expect(await parked).toEqual({ done: true, value: undefined })
+    expect((await received(client)).length).toBe(0)
+    client.end()
+    await server.close()
+  })
+})
+
+describe('framed, when its server closes', () => {
+  it('closes connections at rest at once', async () => {
+    const { server, ended } = await serving(echo)
+    const other = await serving(echo, { codec: prefixed })
+    const [silent, served] = [await dial(server.address), await dial(server.address)]
+    served.write('a\n')
+    await once(served, 'data')
+    const third = await dial(other.server.address)
+    third.write(lp.encode.single(Buffer.from('a')).subarray())
+    await once(third, 'data')
+    for (const client of [silent, served, third]) client.on('end', () => client.end()).resume()
+    const reports = await Promise.all([server, other.server].map((closing) => closing.close({ deadline: forever })))
+    expect(reports).toMatchObject([
+      { finished: 2, aborted: 0 },
+      { finished: 1, aborted: 0 }
+    ])
+    await Promise.all([ended, other.ended])
+  })
+
+  it('serves frames that have come, and those that are in the middle of coming', async () => {
+    const { handler, began, gate } = gated()
+    const { server, ended } = await serving(handler)
+    const [running, halfway] = [await dial(server.address), await dial(server.address)]
+    running.write('running\nnext\n')
+    halfway.write('half')
+    await until(() => began.length === 2 && server.counters.bytesIn === 17)
+    const closing = server.close({ deadline: forever })
+    await turns(5)
+    for (const text of ['running', 'next', 'halfway']) gate(text).resolve()
+    expect((await received(running)).toString()).toBe('RUNNING\nNEXT\n')
+    halfway.write('way\n')
+    expect((await received(halfway)).toString()).toBe('HALFWAY\n')
+    for (const client of [running, halfway]) client.end()
+    expect(await closing).toMatchObject({ finished: 2, aborted: 0 })
+    await ended
+  })
+
+  it('serves a frame that lies in the kernel', async () => {
+    const { server } = await serving(echo)
+    const client = await dial(server.address)
+    client.write('a\n')
+    await once(client, 'data')
+    await new Promise((resolve) => client.write('b\n', resolve))
+    const closing = server.close({ deadline: forever })
+    expect((await received(client)).toString()).toBe('b\n')
+    client.end()
+    await closing
+  })
+
+  it('is cut off at the deadline, which names the connections', async () => {
+    const { handler, began } = gated()
+    const { server, outcomes, ended } = await serving(handler)
+    const [running, halfway] = [await dial(server.address), await dial(server.address)]
+    for (const client of [running, halfway]) client.on('error', () => {})
+    running.write('a\nb\n')
+    halfway.write('half')
+    await until(() => began.length === 2 && server.counters.bytesIn === 8)
+    const report = await server.close({ deadline: 1 })
+    expect(report).toMatchObject({ finished: 0, aborted: 2 })
+    expect(report.stillOpen.map(({ bytesIn }) => bytesIn)).toEqual([4, 4])
+    await ended
+    expect(outcomes.map(({ status }) => status)).toEqual(['aborted', 'aborted'])
+    for (const { request } of outcomes) expect(request.abortReason).toMatchObject({ cause: 'deadline' })
+    for (const client of [running, halfway]) client.destroy()
+  })
+
+  it('does not report closed while a frame is still worked on', async () => {
+    const gate = deferred<void>()
+    const begun = deferred<FrameRequest>()
+    const { server } = await serving(async (frame) => {
+      begun.resolve(frame)
+      await gate.promise
+    })
+    const client = await dial(server.address)
+    client.write('a\n')
+    const frame = await begun.promise
+    client.resetAndDestroy()
+    await once(frame.signal, 'abort')
+    const closing = server.close({ deadline: forever })
+    let closed = false
+    void closing.then(() => {
+      closed = true
+    })
+    await turns(20)
+    expect([closed, server.stats().open]).toEqual([false, 1])
+    gate.resolve()
+    expect(await closing).toMatchObject({ finished: 1, aborted: 0 })
+    // Its handler has ended well: that the peer left before it is the peer's affair.
+    expect(server.stats()).toMatchObject({ open: 0, served: 1, failed: 0 })
+  })
+})
