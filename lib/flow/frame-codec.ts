@@ -8,7 +8,7 @@ import type { Writable } from '../wfile.ts'
  * `{ decode: lp.decode, encode: lp.encode.single }`.
  *
  * @example
- * const netstring: FrameCodec = {
+ * const netstrings = framed({
  *   async * decode (rfile) {
  *     for (let head = await rfile.readUntil(':'); head !== undefined; head = await rfile.readUntil(':')) {
  *       const body = await rfile.readExactly(parseInt(head.toString()) + 1)
@@ -17,9 +17,9 @@ import type { Writable } from '../wfile.ts'
  *     }
  *   },
  *   encode: (message) => `${message.length}:${message},`
- * }
+ * })
  * const server = await new TCPServer({ port: 0 }).listen()
- * const serving = pipe(server, framed(netstring), parallel((request: Request) => pipe(request, request)), drain)
+ * const serving = pipe(server, netstrings, parallel((request: Request) => pipe(request, request)), drain)
  * assert.equal(await exchange(server.address, '1:a,2:bc,'), '1:a,2:bc,')
  * await server.close()
  * await serving
