@@ -277,6 +277,12 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   finish(finished: (error?: Error | null) => void): void {
+    // Node 20 forgets the close_notify where its last record is still being written: the peer takes that for an attack.
+    if (this.encrypted) setImmediate(() => this.#end(finished))
+    else this.#end(finished)
+  }
+
+  #end(finished: (error?: Error | null) => void): void {
     this.#socket.end((error?: Error | null) => {
       if (error != null) this.failed(error)
       this.#outputEnded = true
