@@ -15,13 +15,20 @@ import {
   type StreamRequest,
   StreamRequestHandler,
   TCPServer,
+  ThreadingTCPServer,
+  ThreadingUDPServer,
+  ThreadingUnixDatagramServer,
+  ThreadingUnixStreamServer,
   UDPServer,
+  type UnixAddress,
+  UnixDatagramServer,
   UnixStreamServer,
   type WFile
 } from '../../lib/index.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
+import { UnixPeer } from '../support/datagram-peers.ts'
 import { dial, exchange, exchangeDatagram, received, temporaryPath } from '../support/peers.ts'
-import { QuietTCPServer, QuietUDPServer, QuietUnixStreamServer } from '../support/quiet.ts'
+import { QuietTCPServer, quiet } from '../support/quiet.ts'
 import { gone } from '../support/servers.ts'
 
 const here = { host: '127.0.0.1', port: 0 }
@@ -51,6 +58,11 @@ async function streamExamine(address: Address): Promise<void> {
 
 async function datagramExamine(address: InternetAddress): Promise<void> {
   expect(await exchangeDatagram(address, text)).toBe(text)
+}
+
+async function unixDatagramExamine({ path }: UnixAddress): Promise<void> {
+  using peer = new UnixPeer(temporaryPath())
+  expect((await peer.exchange(path, text)).toString()).toBe(text)
 }
 
 type Running<A extends Address> = Pick<BaseServer, 'close' | 'stats' | 'fileno'> & {
@@ -89,35 +101,47 @@ function tryConnecting(port: number): Promise<string | undefined> {
 
 describe('SocketServerTest', () => {
   it('test_TCPServer', async () => {
-    const server = new QuietTCPServer(here, EchoLine)
+    const server = quiet(new TCPServer(here, EchoLine))
     await runServer(server, () => server.serveForever(), streamExamine)
   })
 
   it('test_ThreadingTCPServer', async () => {
-    const server = new QuietTCPServer(here)
-    await runServer(server, () => server.serveForever(parallel(EchoLine)), streamExamine)
+    const server = quiet(new ThreadingTCPServer(here, EchoLine))
+    await runServer(server, () => server.serveForever(), streamExamine)
   })
 
   it('test_UnixStreamServer', async () => {
-    const server = new QuietUnixStreamServer({ path: temporaryPath() }, EchoLine)
+    const server = quiet(new UnixStreamServer({ path: temporaryPath() }, EchoLine))
     await runServer(server, () => server.serveForever(), streamExamine)
     expect(existsSync(server.address.path)).toBe(false)
   })
 
   it('test_ThreadingUnixStreamServer', async () => {
-    const server = new QuietUnixStreamServer({ path: temporaryPath() })
-    await runServer(server, () => server.serveForever(parallel(EchoLine)), streamExamine)
+    const server = quiet(new ThreadingUnixStreamServer({ path: temporaryPath() }, EchoLine))
+    await runServer(server, () => server.serveForever(), streamExamine)
     expect(existsSync(server.address.path)).toBe(false)
   })
 
   it('test_UDPServer', async () => {
-    const server = new QuietUDPServer(here, EchoDatagramLine)
+    const server = quiet(new UDPServer(here, EchoDatagramLine))
     await runServer(server, () => server.serveForever(), datagramExamine)
   })
 
   it('test_ThreadingUDPServer', async () => {
-    const server = new QuietUDPServer(here)
-    await runServer(server, () => server.serveForever(parallel(EchoDatagramLine)), datagramExamine)
+    const server = quiet(new ThreadingUDPServer(here, EchoDatagramLine))
+    await runServer(server, () => server.serveForever(), datagramExamine)
+  })
+
+  it('test_UnixDatagramServer', async () => {
+    const server = quiet(new UnixDatagramServer({ path: temporaryPath() }, EchoDatagramLine))
+    await runServer(server, () => server.serveForever(), unixDatagramExamine)
+    expect(existsSync(server.address.path)).toBe(false)
+  })
+
+  it('test_ThreadingUnixDatagramServer', async () => {
+    const server = quiet(new ThreadingUnixDatagramServer({ path: temporaryPath() }, EchoDatagramLine))
+    await runServer(server, () => server.serveForever(), unixDatagramExamine)
+    expect(existsSync(server.address.path)).toBe(false)
   })
 
   it('test_shutdown: twenty servers are stopped as they begin to serve', async () => {
@@ -394,6 +418,11 @@ describe('MiscTestCase', () => {
       'TCPServer',
       'UDPServer',
       'UnixStreamServer',
+      'UnixDatagramServer',
+      'ThreadingTCPServer',
+      'ThreadingUDPServer',
+      'ThreadingUnixStreamServer',
+      'ThreadingUnixDatagramServer',
       'BaseRequestHandler',
       'StreamRequestHandler',
       'DatagramRequestHandler'

@@ -8,10 +8,12 @@ import {
   type ServerStats,
   type Stage,
   sequential,
-  through
+  through,
+  UnixDatagramServer
 } from '../../lib/index.ts'
+import { UnixPeer } from '../support/datagram-peers.ts'
 import { exchange, exchangeDatagram, temporaryPath } from '../support/peers.ts'
-import { QuietTCPServer, QuietUDPServer, QuietUnixStreamServer } from '../support/quiet.ts'
+import { QuietTCPServer, QuietUDPServer, QuietUnixStreamServer, quiet } from '../support/quiet.ts'
 
 /** CPython's matrix: every server, in every mode, with every kind of handler, gets three clients. */
 
@@ -37,6 +39,15 @@ const servers: Record<string, () => Promise<Running>> = {
   UDPServer: async () => {
     const server = await new QuietUDPServer(here).listen()
     return running(server, (text) => exchangeDatagram(server.address, text), server.serveForever.bind(server))
+  },
+  UnixDatagramServer: async () => {
+    const server = await quiet(new UnixDatagramServer({ path: temporaryPath() })).listen()
+    const { path } = server.address
+    const ask = async (text: string): Promise<string> => {
+      using peer = new UnixPeer(temporaryPath())
+      return (await peer.exchange(path, text)).toString()
+    }
+    return running(server, ask, server.serveForever.bind(server))
   }
 }
 

@@ -26,3 +26,12 @@ export class QuietUnixStreamServer extends UnixStreamServer {
     this.errors.push(error)
   }
 }
+
+/** A server that keeps the errors it is told of. */
+export function quiet<S extends { handleError: (error: unknown) => void | Promise<void> }>(
+  server: S
+): S & { readonly errors: readonly unknown[] } {
+  const errors: unknown[] = []
+  server.handleError = (error) => void errors.push(error)
+  return Object.assign(server, { errors })
+}

@@ -10,6 +10,7 @@ import {
   UnixStreamServer
 } from '../../lib/index.ts'
 import { temporaryPath } from './peers.ts'
+import { quiet } from './quiet.ts'
 
 /** What a test server was told by `handleError`, in order. */
 export interface Noted {
@@ -22,12 +23,10 @@ interface Quiet {
 }
 
 function noting<S extends Quiet>(server: S): S & Noted {
-  const errors: unknown[] = []
-  server.handleError = (error) => void errors.push(error)
   onTestFinished(async () => {
     await server.close({ deadline: 0 })
   })
-  return Object.assign(server, { errors })
+  return quiet(server)
 }
 
 /** A TCP server on a free port of loopback, closed after the test, silent. */
