@@ -20,9 +20,10 @@ const why: Record<string, string> = {
  * A system's error on binding, as a sentence that says where and why.
  *
  * @param where - the address, as people write it
- * @param error - the system's error
+ * @param error - the system's error; its `clause`, where it has one, says more than its code
  */
-export function listenError(where: string, error: NodeJS.ErrnoException): ListenError {
+export function listenError(where: string, error: NodeJS.ErrnoException & { clause?: string }): ListenError {
   const code = error.code ?? 'EUNKNOWN'
-  return new ListenError(`Cannot listen on ${where}: ${why[code] ?? error.message} (${code})`, code, error)
+  const clause = error.clause ?? why[code] ?? error.message
+  return new ListenError(`Cannot listen on ${where}: ${clause} (${code})`, code, error)
 }

@@ -5,7 +5,7 @@ import type { DatagramLimits } from './datagram-options.ts'
 import { bindSocket, datagramSocket } from './datagram-socket.ts'
 import { libc } from './libc.ts'
 import { AF_UNIX, encodeUnix } from './sockaddr.ts'
-import { checkLength, isAbstract, own, UnixPath, type UnixPathOptions } from './unix-path.ts'
+import { bindOwned, checkLength, isAbstract, UnixPath, type UnixPathOptions } from './unix-path.ts'
 
 const SHUT_RD = 0
 
@@ -30,15 +30,11 @@ export class UnixDatagramBinding implements DatagramBinding {
         bindSocket(fd, encodeUnix(path))
         return
       }
-      // The file is made with these permissions, so that it is open to nobody else for a moment.
+      // The file is made with these permissions, less the umask.
       if (mode !== undefined) libc().fchmod(fd, mode)
-      this.#path = await UnixPath.claim(this.#options, () => bindSocket(fd, encodeUnix(path)))
-      try {
-        await own(path, this.#options)
-      } catch (error) {
-        this.#path.remove()
-        throw error
-      }
+      this.#path = await UnixPath.claim(path, (name, absolute) =>
+        bindOwned(absolute, this.#options, () => bindSocket(fd, encodeUnix(name)))
+      )
     })
   }
 

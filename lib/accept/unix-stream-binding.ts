@@ -1,17 +1,23 @@
 import cluster from 'node:cluster'
-import { existsSync } from 'node:fs'
 import type { Server } from 'node:net'
-import { dirname } from 'node:path'
+import { resolve } from 'node:path'
 import { formatPath, type UnixAddress } from '../address.ts'
+import { withClaimLock } from './claim-lock.ts'
 import { bindSocket } from './datagram-socket.ts'
-import { libc } from './libc.ts'
+import { libc, libcMissing } from './libc.ts'
+import { PassingSocket } from './passing-socket.ts'
 import { AF_UNIX, encodeUnix } from './sockaddr.ts'
 import { SOCK_CLOEXEC, SOCK_STREAM } from './socket-type.ts'
+import { removeStale } from './stale-path.ts'
 import type { StreamBinding } from './stream-binding.ts'
 import { listening } from './tcp-binding.ts'
-import { checkLength, isAbstract, moveTo, nameBeside, own, UnixPath, type UnixPathOptions } from './unix-path.ts'
+import { bindOwned, checkLength, isAbstract, own, UnixPath, type UnixPathOptions } from './unix-path.ts'
 
-/** A Unix stream socket by `node:net`. */
+/**
+ * A Unix stream socket by `node:net`. libuv takes away, at the close, whatever stands at the path to which it was bound,
+ * and cannot set permissions before; so the socket is bound by libc where that can be had, and by Node under a passing
+ * name elsewhere.
+ */
 export class UnixStreamBinding implements StreamBinding {
   readonly where: string
   readonly backlog: number
@@ -32,10 +38,13 @@ export class UnixStreamBinding implements StreamBinding {
   async open(server: Server): Promise<UnixAddress> {
     const { path } = this.#options
     checkLength(path)
-    if (isAbstract(path)) await this.#listenAbstract(server)
-    // Named pipes leave nothing behind; and a cluster's primary listens for all of its workers.
-    else if (process.platform === 'win32' || cluster.isWorker) await listening(server, { path, backlog: this.backlog })
-    else await this.#listenAt(server)
+    // Node pads abstract names to 108 bytes where it is older, and nobody finds them under their own then.
+    if (isAbstract(path)) await this.#listenOn(server, (fd) => bindSocket(fd, encodeUnix(path)))
+    // Named pipes leave nothing behind.
+    else if (process.platform === 'win32') await listening(server, { path, backlog: this.backlog })
+    else if (cluster.isWorker) await this.#share(server, path)
+    else if (libcMissing() === undefined) await this.#listenOn(server, (fd) => this.#bindAt(path, fd))
+    else await this.#listenInPassing(server, path)
     return { family: 'unix', path }
   }
 
@@ -43,36 +52,62 @@ export class UnixStreamBinding implements StreamBinding {
     this.#path?.remove()
   }
 
-  // libuv takes away, at the close, whatever stands at the path to which it was bound: so that is a passing one, and the
-  // socket gets its real name when it is ready, with the permissions that it shall have.
-  async #listenAt(server: Server): Promise<void> {
-    const passing = nameBeside(this.#options.path)
-    try {
-      await listening(server, { path: passing, backlog: this.backlog })
-      await own(passing, this.#options)
-      this.#path = await UnixPath.claim(this.#options, (path) => moveTo(path, passing))
-    } catch (error) {
-      server.close()
-      throw withCause(error as NodeJS.ErrnoException, passing)
-    }
-  }
-
-  /** Node pads abstract names to 108 bytes where it is older, and nobody finds them under their own then. */
-  async #listenAbstract(server: Server): Promise<void> {
+  async #listenOn(server: Server, bind: (fd: number) => void | Promise<void>): Promise<void> {
     const fd = libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
     if (fd < 0) throw libc().error('socket')
     try {
-      bindSocket(fd, encodeUnix(this.#options.path))
+      await bind(fd)
       await listening(server, { fd, backlog: this.backlog, exclusive: true })
     } catch (error) {
+      this.leave()
       libc().close(fd)
       throw error
     }
   }
-}
 
-// libuv says EACCES where the folder of the path is missing.
-function withCause(error: NodeJS.ErrnoException, path: string): NodeJS.ErrnoException {
-  if (error.code !== 'EACCES' || existsSync(dirname(path))) return error
-  return Object.assign(new Error(error.message, { cause: error }), { code: 'ENOENT' })
+  async #bindAt(path: string, fd: number): Promise<void> {
+    const { error, fchmod, listen } = libc()
+    const { mode } = this.#options
+    // The file is made with these permissions, less the umask, and nobody gets through before the socket listens.
+    if (mode !== undefined) fchmod(fd, mode)
+    this.#path = await UnixPath.claim(path, (name, absolute) => {
+      const opened = (): void => {
+        if (listen(fd, this.backlog) !== 0) throw error('listen')
+      }
+      bindOwned(absolute, this.#options, () => bindSocket(fd, encodeUnix(name)), opened)
+    })
+  }
+
+  async #listenInPassing(server: Server, path: string): Promise<void> {
+    const absolute = resolve(path)
+    const passing = new PassingSocket(absolute)
+    try {
+      await listening(server, { path: passing.name, backlog: this.backlog })
+      own(passing.path, this.#options)
+      this.#path = await UnixPath.claim(absolute, () => passing.moveTo(absolute))
+    } catch (error) {
+      server.close()
+      throw error
+    } finally {
+      passing.remove()
+    }
+  }
+
+  // The primary listens for all workers, and takes the path away with the last of them. A live path may be that of the
+  // other workers: listening tells. Without system calls each worker that starts would disturb them by asking.
+  async #share(server: Server, path: string): Promise<void> {
+    const absolute = resolve(path)
+    await withClaimLock(absolute, async () => {
+      let reason: unknown
+      if (libcMissing() === undefined) {
+        await removeStale(absolute, path).catch((error: unknown) => {
+          reason = error
+        })
+      }
+      await listening(server, { path, backlog: this.backlog }).catch((error: unknown) => {
+        throw reason ?? error
+      })
+    })
+    own(absolute, this.#options)
+  }
 }
