@@ -50,9 +50,7 @@ function pfxTrouble(given: unknown, passphrase: string | undefined): string | un
 
 /** What is wrong with the certificates of options that Node has refused. */
 function trouble(options: SecureContextOptions, error: Error): string {
-  for (const name of ['cert', 'ca'] as const) {
-    if (!list(options[name]).every(isCertificate)) return `${name} is not a certificate in PEM form`
-  }
+  if (!list(options.cert).every(isCertificate)) return 'cert is not a certificate in PEM form'
   for (const key of list(options.key)) {
     const found = keyTrouble(key, options.passphrase)
     if (found !== undefined) return found
@@ -84,8 +82,15 @@ export function withMaterial<T>(what: string, options: SecureContextOptions, mak
 
 /** Whether there is anything to show a client; what Node would find out only in the handshake. */
 export function checkMaterial(what: string, options: TLSOptions): void {
-  const { cert, key, pfx, privateKeyIdentifier, SNICallback, pskCallback } = options
+  const { ca, cert, key, pfx, privateKeyIdentifier, SNICallback, pskCallback } = options
   const given = (value: unknown): boolean => list(value).length > 0
+  // Node takes anything for an authority, and then trusts nobody.
+  for (const authority of list(ca)) {
+    const error = thrownBy(() => new X509Certificate(authority as Bytes))
+    if (error !== undefined) {
+      throw new TypeError(`${what} cannot use its TLS options: ca is not a certificate in PEM form`, { cause: error })
+    }
+  }
   if (given(pfx)) return
   if (!given(cert) && SNICallback === undefined && pskCallback === undefined) {
     throw new TypeError(`${what} needs a certificate: give cert and key, pfx, SNICallback or pskCallback`, {

@@ -16,7 +16,8 @@ export interface IdentityFiles {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'it-socketserver-certificates-'))
-const made = new Map<string, Identity & IdentityFiles>()
+const made = new Map<string, Identity>()
+const files = new WeakMap<Identity, IdentityFiles>()
 
 /** Where a file of that name is, or goes. */
 export function certificateFile(name: string): string {
@@ -29,28 +30,34 @@ function openssl(...args: string[]): void {
 
 const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-noenc', '-days', '30']
 
-function make(name: string, build: (key: string, cert: string) => void): Identity & IdentityFiles {
+function make(name: string, build: (key: string, cert: string) => void): Identity {
   let identity = made.get(name)
   if (identity === undefined) {
     const [keyFile, certFile] = [certificateFile(`${name}.key`), certificateFile(`${name}.pem`)]
     build(keyFile, certFile)
-    identity = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8'), certFile, keyFile }
+    identity = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
+    files.set(identity, { certFile, keyFile })
     made.set(name, identity)
   }
   return identity
 }
 
+/** Where they are, for programs. */
+export function filesOf(identity: Identity): IdentityFiles {
+  return files.get(identity) as IdentityFiles
+}
+
 /** A certificate authority; `other` is one that nobody trusts. */
-export function authority(name: 'ca' | 'other' = 'ca'): Identity & IdentityFiles {
+export function authority(name: 'ca' | 'other' = 'ca'): Identity {
   return make(name, (key, cert) => {
     openssl('req', '-x509', ...curve, '-subj', `/CN=${name}`, '-keyout', key, '-out', cert)
   })
 }
 
 /** A certificate for that name, signed by the authority. `localhost` also is 127.0.0.1. */
-export function identity(name: string, signer: 'ca' | 'other' = 'ca'): Identity & IdentityFiles {
+export function identity(name: string, signer: 'ca' | 'other' = 'ca'): Identity {
   return make(`${name}-of-${signer}`, (key, cert) => {
-    const { certFile, keyFile } = authority(signer)
+    const { certFile, keyFile } = filesOf(authority(signer))
     const request = `${cert}.csr`
     const extensions = `${cert}.ext`
     const also = name === 'localhost' ? ',IP:127.0.0.1' : ''
@@ -62,14 +69,16 @@ export function identity(name: string, signer: 'ca' | 'other' = 'ca'): Identity 
 }
 
 /** The key of an identity, encrypted. */
-export function encryptedKey({ keyFile }: IdentityFiles, passphrase: string): string {
+export function encryptedKey(identity: Identity, passphrase: string): string {
+  const { keyFile } = filesOf(identity)
   const file = `${keyFile}.encrypted`
   openssl('pkcs8', '-topk8', '-in', keyFile, '-v2', 'aes-256-cbc', '-passout', `pass:${passphrase}`, '-out', file)
   return readFileSync(file, 'utf8')
 }
 
 /** An identity as one encrypted bundle, PKCS#12. */
-export function bundle({ certFile, keyFile }: IdentityFiles, passphrase: string): Buffer {
+export function bundle(identity: Identity, passphrase: string): Buffer {
+  const { certFile, keyFile } = filesOf(identity)
   const file = `${keyFile}.pfx`
   openssl('pkcs12', '-export', '-in', certFile, '-inkey', keyFile, '-passout', `pass:${passphrase}`, '-out', file)
   return readFileSync(file)

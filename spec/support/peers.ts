@@ -23,8 +23,7 @@ export async function dial(address: Address): Promise<Socket> {
 
 /** The certificate of localhost, and its key. */
 export function certificates(): Identity {
-  const { cert, key } = identity('localhost')
-  return { cert, key }
+  return identity('localhost')
 }
 
 /** Whom the clients trust. */

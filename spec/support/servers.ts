@@ -4,17 +4,19 @@ import {
   type Request,
   TCPServer,
   type TCPServerOptions,
+  TLSServer,
+  type TLSServerOptions,
   UDPServer,
   UnixDatagramServer,
   type UnixDatagramServerOptions,
   UnixStreamServer
 } from '../../lib/index.ts'
-import { temporaryPath } from './peers.ts'
+import { certificates, temporaryPath } from './peers.ts'
 import { quiet } from './quiet.ts'
 
 /** What a test server was told by `handleError`, in order. */
 export interface Noted {
-  readonly errors: unknown[]
+  readonly errors: readonly unknown[]
 }
 
 interface Quiet {
@@ -32,6 +34,11 @@ function noting<S extends Quiet>(server: S): S & Noted {
 /** A TCP server on a free port of loopback, closed after the test, silent. */
 export function tcp(options: TCPServerOptions = {}): Promise<TCPServer & Noted> {
   return noting(new TCPServer(options)).listen()
+}
+
+/** A TLS server for localhost on a free port of loopback, closed after the test, silent. */
+export function tls(options: TLSServerOptions = {}): Promise<TLSServer & Noted> {
+  return noting(new TLSServer({ ...certificates(), ...options })).listen()
 }
 
 /** A Unix stream server on a fresh path, closed after the test, silent. */
