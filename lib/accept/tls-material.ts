@@ -1,4 +1,4 @@
-import { createPrivateKey, KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { toError } from '../outcome.ts'
 import type { SecureContextOptions, TLSOptions } from './tls-options.ts'
@@ -23,29 +23,28 @@ function isCertificate(given: unknown): boolean {
   return thrownBy(() => new X509Certificate(given as Bytes)) === undefined
 }
 
-function keyTrouble(given: unknown, passphrase: string | undefined): string | undefined {
-  if (given instanceof KeyObject) return undefined
-  const { pem, passphrase: own } = (typeof given === 'string' || Buffer.isBuffer(given) ? { pem: given } : given) as {
-    pem: Bytes
-    passphrase?: string
-  }
-  const phrase = own ?? passphrase
-  const opened = (): unknown => createPrivateKey({ key: pem, ...(phrase !== undefined && { passphrase: phrase }) })
-  if (thrownBy(opened) === undefined) return undefined
-  if (!String(pem).includes('ENCRYPTED')) return 'key is not a private key in PEM form'
-  return phrase === undefined ? 'key is encrypted: give its passphrase' : 'the passphrase does not open key'
+/** An item of `key` or `pfx`: its bytes, or an object that holds them and perhaps a passphrase of their own. */
+function opened(given: unknown, property: 'pem' | 'buf', passphrase: string | undefined): [Bytes, string | undefined] {
+  if (typeof given === 'string' || Buffer.isBuffer(given)) return [given, passphrase]
+  const item = Object(given) as { pem?: Bytes; buf?: Bytes; passphrase?: string }
+  return [item[property] as Bytes, item.passphrase ?? passphrase]
 }
 
-function pfxTrouble(given: unknown, passphrase: string | undefined): string | undefined {
-  const { buf, passphrase: own } = (typeof given === 'string' || Buffer.isBuffer(given) ? { buf: given } : given) as {
-    buf: Bytes
-    passphrase?: string
+function keyTrouble(given: unknown, shared: string | undefined): string | undefined {
+  const [key, passphrase] = opened(given, 'pem', shared)
+  if (thrownBy(() => createPrivateKey({ key, ...(passphrase !== undefined && { passphrase }) })) === undefined) {
+    return undefined
   }
-  const phrase = own ?? passphrase
-  const error = thrownBy(() => createSecureContext({ pfx: buf, ...(phrase !== undefined && { passphrase: phrase }) }))
+  if (!String(key).includes('ENCRYPTED')) return 'key is not a private key in PEM form'
+  return passphrase === undefined ? 'key is encrypted: give its passphrase' : 'the passphrase does not open key'
+}
+
+function pfxTrouble(given: unknown, shared: string | undefined): string | undefined {
+  const [pfx, passphrase] = opened(given, 'buf', shared)
+  const error = thrownBy(() => createSecureContext({ pfx, ...(passphrase !== undefined && { passphrase }) }))
   if (error === undefined) return undefined
   if (!/mac verify/i.test(toError(error).message)) return 'pfx is not a PKCS#12 bundle with a certificate and its key'
-  return phrase === undefined ? 'pfx is encrypted: give its passphrase' : 'the passphrase does not open pfx'
+  return passphrase === undefined ? 'pfx is encrypted: give its passphrase' : 'the passphrase does not open pfx'
 }
 
 /** What is wrong with the certificates of options that Node has refused. */
@@ -59,7 +58,7 @@ function trouble(options: SecureContextOptions, error: Error): string {
     const found = pfxTrouble(pfx, options.passphrase)
     if (found !== undefined) return found
   }
-  // OpenSSL's words; BoringSSL and other versions say the same with other codes.
+  // OpenSSL's words, which have outlived its codes.
   if (/key (values|type) mismatch/i.test(error.message)) return 'key does not fit cert'
   return error.message
 }

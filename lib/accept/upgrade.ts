@@ -22,9 +22,9 @@ const engines = new WeakMap<TLSOptions, TLSEngine>()
 
 /** The engine of these options: made at the first use, and again only for another object. */
 export function engineOf(options: TLSOptions): TLSEngine {
-  known('startTLS', options, tlsOptionNames)
   let engine = engines.get(options)
   if (engine === undefined) {
+    known('startTLS', options, tlsOptionNames)
     engine = new TLSEngine('startTLS', options)
     engines.set(options, engine)
   }

@@ -43,7 +43,7 @@ async function meet(server: TLSServer, options?: ConnectionOptions): Promise<[TL
 }
 
 /** The name that the server's certificate is for. */
-async function shownTo(address: InternetAddress, servername: string): Promise<string | string[]> {
+async function shownTo(address: InternetAddress, servername: string): Promise<string | string[] | undefined> {
   const client = await dialTLS(address, { servername, rejectUnauthorized: false })
   const { subject } = client.getPeerCertificate()
   client.end()
@@ -332,6 +332,23 @@ describe('a session', () => {
       await serving
     })
   }
+})
+
+it('a key that both sides have from before is enough', async () => {
+  const psk = Buffer.from('0123456789abcdef')
+  const ciphers = 'PSK+HIGH'
+  const server = await new TLSServer(
+    { ciphers, pskIdentityHint: 'who?', pskCallback: (_socket, name) => (name === 'ada' ? psk : null) },
+    (request) => request.wfile.write('hello ada')
+  ).listen()
+  const serving = server.serveForever()
+  const known = { ciphers, checkServerIdentity: () => undefined, pskCallback: () => ({ psk, identity: 'ada' }) }
+  expect(await exchangeTLS(server.address, '', known)).toBe('hello ada')
+  const unknown = { ...known, pskCallback: () => ({ psk, identity: 'eve' }) }
+  await expect(exchangeTLS(server.address, '', unknown)).rejects.toThrow()
+  await server.close()
+  await serving
+  expect(server.stats()).toMatchObject({ served: 1, refused: 1 })
 })
 
 describe('renewing the certificate', () => {
