@@ -137,7 +137,7 @@ export class TLSListener implements Listener<StreamRequest> {
     if (left <= 0) return undefined
     return new Promise((resolve) => {
       this.#wake = resolve
-      this.#timer = setTimeout(() => this.#roomMade(), Math.ceil(left))
+      this.#timer = setTimeout(() => this.#roomMade(), Math.ceil(left)).unref()
     })
   }
 

@@ -24,7 +24,8 @@ const defaultMaxHandshakes = 8_192
  * the client's certificate, the name that it asked for and the protocol agreed on.
  *
  * Resources: a listening socket; up to `maxHandshakes` handshakes, which hold no permit of a mode; connections that
- * nobody has taken wait, up to `maxPending` before the handshake and as many after it.
+ * nobody has taken wait, up to `maxPending` before the handshake and as many after it. At `maxHandshakes`, one that has
+ * lasted for a second makes room for the next to come. All of them count as `waiting`.
  * Errors: `TypeError` and `RangeError` for wrong options, certificates and keys, at construction; {@link ListenError}
  * from `listen()`. A handshake that fails is an event and is counted as refused.
  * Stopping: `close()`, or leaving a loop.

@@ -209,6 +209,39 @@ describe('bytes behind STARTTLS', () => {
     })
   }
 
+  for (const what of ['plain text', 'the handshake']) {
+    it(`that lie in the socket, where the reader is full: ${what}`, async () => {
+      const [client, request] = await meet(await tcp())
+      const behindIt = what === 'plain text' ? Buffer.from('RSET\nNOOP\n') : await clientHello()
+      request.configure({ readHighWaterMark: 1 })
+      client.write(Buffer.concat([Buffer.from('STARTTLS\n'), behindIt.subarray(0, 5)]))
+      await request.rfile.peek(14)
+      client.write(behindIt.subarray(5))
+      await turns(5)
+      await request.rfile.readLine()
+      expect(request.rfile.length).toBe(5)
+      const starting = request.startTLS({ ...patient, handshakeTimeout: 5_000 })
+      if (what === 'plain text') await checkFailure(starting, request, /plain text/)
+      else {
+        const [answer] = (await once(client, 'data')) as [Buffer]
+        expect(answer[0]).toBe(0x16)
+        client.end()
+        await checkFailure(starting, request, /handshake/)
+      }
+    })
+  }
+
+  it('that lie in the socket alone are looked at too', async () => {
+    const [client, request] = await meet(await tcp())
+    request.configure({ readHighWaterMark: 1 })
+    client.write('STARTTLS\n')
+    await request.rfile.peek(9)
+    client.write('RSET\n')
+    await turns(5)
+    expect((await request.rfile.readExactly(9))?.length).toBe(9)
+    await checkFailure(request.startTLS(patient), request, /handshake/)
+  })
+
   it('that are plain text in front of a whole handshake never come out encrypted', async () => {
     const [client, request] = await behind('RSET\n', 'read')
     const starting = request.startTLS(patient)
