@@ -3,16 +3,26 @@ import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { BaseServer, InternetAddress } from '../../lib/index.ts'
+import type { InternetAddress } from '../../lib/index.ts'
 import * as face from '../../lib/index.ts'
+import { filesOf, identity } from '../support/certificates.ts'
 import { type Example, markdownExamples, sourceExamples, sources } from '../support/examples.ts'
 import * as peers from '../support/peers.ts'
-import { exchange, exchangeDatagram } from '../support/peers.ts'
-import { started, TCPServer, UDPServer, UnixStreamServer } from '../support/readme-servers.ts'
+import { exchange, exchangeDatagram, exchangeTLS } from '../support/peers.ts'
+import {
+  type Kind,
+  type Started,
+  started,
+  TCPServer,
+  ThreadingUnixStreamServer,
+  TLSServer,
+  UDPServer
+} from '../support/readme-servers.ts'
 
 const folder = '.build/examples'
 const typeNames = ['Request', 'Stage', 'RefusedEvent']
-const replaced = { TCPServer, UDPServer, UnixStreamServer }
+const replaced = { TCPServer, ThreadingUnixStreamServer, TLSServer, UDPServer }
+const asks = { tcp: exchange, tls: exchangeTLS, udp: exchangeDatagram }
 const documented = [...sources('lib').flatMap(sourceExamples), ...markdownExamples('README.md')]
 
 function fileOf(where: string): string {
@@ -29,6 +39,12 @@ function namesOf({ code }: Example): string[] {
   return [...Object.keys(face).filter(uses), ...typeNames.filter(uses).map((name) => `type ${name}`)]
 }
 
+// The names that people would use, for files that are there.
+function withFiles(code: string): string {
+  const { keyFile, certFile } = filesOf(identity('localhost'))
+  return code.replace("'server.key'", JSON.stringify(keyFile)).replace("'server.crt'", JSON.stringify(certFile))
+}
+
 function moduleOf(example: Example): string {
   const names = namesOf(example)
   const isReplaced = (name: string): boolean => name in replaced
@@ -38,7 +54,7 @@ function moduleOf(example: Example): string {
     `import { ${names.filter((name) => !isReplaced(name)).join(', ')} } from '../../lib/index.ts'`,
     `import { ${names.filter(isReplaced).join(', ')} } from '../../spec/support/readme-servers.ts'`,
     `import { ${helpers.join(', ')} } from '../../spec/support/peers.ts'`,
-    example.code.replace(ownImport, ''),
+    withFiles(example.code.replace(ownImport, '')),
     'export {}',
     ''
   ].join('\n')
@@ -68,15 +84,17 @@ describe('the documented examples', () => {
   for (const example of documented) {
     it(`run: ${example.where}`, async () => {
       const module = join(process.cwd(), folder, fileOf(example.where))
+      const servers: Started[] = []
+      const meet = (server: Started): void => void servers.push(server)
+      started.on('listening', meet)
       const running = import(/* @vite-ignore */ module) as Promise<unknown>
-      const servers: BaseServer[] = []
       for (const { kind, input, reply } of example.tries) {
-        if (servers.length === 0) servers.push(...((await once(started, 'listening')) as [BaseServer]))
-        const { address } = servers[0] as BaseServer & { address: InternetAddress }
-        const ask = kind === 'udp' ? exchangeDatagram : exchange
-        expect(await ask(address, input)).toBe(reply)
+        while (!servers.some((server) => server.kind === kind)) await once(started, 'listening')
+        const [asked] = servers.filter((server) => server.kind === kind)
+        expect(await asks[kind as Kind](asked?.server.address as InternetAddress, input)).toBe(reply)
       }
-      for (const server of servers) await server.close()
+      started.off('listening', meet)
+      for (const { server } of servers) if (example.tries.length > 0) await server.close()
       await running
     })
   }

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
-import { authority, identity } from '../support/certificates.ts'
+import { authority, filesOf, identity } from '../support/certificates.ts'
 import { exchange, temporaryPath } from '../support/peers.ts'
 import { type Mail, Mailbox } from './smtp.ts'
 
@@ -32,7 +32,7 @@ function letter(text: string): string {
 async function curl({ address }: Mailbox, text: string, ...words: string[]): Promise<string> {
   const { stderr } = await run('curl', [
     ...['--silent', '--verbose', '--max-time', '10', `smtp://localhost:${address.port}`],
-    ...['--resolve', `localhost:${address.port}:127.0.0.1`, '--cacert', authority().certFile],
+    ...['--resolve', `localhost:${address.port}:127.0.0.1`, '--cacert', filesOf(authority()).certFile],
     ...['--mail-from', 'ada@example.org', '--mail-rcpt', 'bob@example.org', '--mail-rcpt', 'eve@example.org'],
     ...['--upload-file', letter(text), ...words]
   ])
@@ -72,7 +72,7 @@ it('talks to openssl s_client -starttls smtp', async () => {
   const { mailbox, mails } = await serving()
   const client = spawn('openssl', [
     ...['s_client', '-connect', `127.0.0.1:${mailbox.address.port}`, '-starttls', 'smtp', '-crlf', '-quiet'],
-    ...['-verify_return_error', '-CAfile', authority().certFile, '-verify_hostname', 'localhost']
+    ...['-verify_return_error', '-CAfile', filesOf(authority()).certFile, '-verify_hostname', 'localhost']
   ])
   client.stdin.end('MAIL FROM:<a@b>\nRCPT TO:<c@d>\nDATA\nhello\n.\nQUIT\n')
   let answer = ''

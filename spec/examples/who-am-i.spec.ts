@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, it, onTestFinished } from 'vitest'
 import type { TLSServer, TLSServerOptions } from '../../lib/index.ts'
-import { authority, identity } from '../support/certificates.ts'
+import { authority, filesOf, identity } from '../support/certificates.ts'
 import { whoAmIServer } from './who-am-i.ts'
 
 const run = promisify(execFile)
@@ -20,14 +20,14 @@ async function serving(options: Partial<TLSServerOptions> = {}): Promise<TLSServ
 }
 
 async function ask({ address }: TLSServer, ...words: string[]): Promise<string> {
-  const trust = ['-CAfile', authority().certFile, '-verify_return_error', '-quiet']
+  const trust = ['-CAfile', filesOf(authority()).certFile, '-verify_return_error', '-quiet']
   const client = run('openssl', ['s_client', '-connect', `127.0.0.1:${address.port}`, ...trust, ...words])
   client.child.stdin?.end()
   return (await client).stdout
 }
 
 function certificate(signer: 'ca' | 'other'): string[] {
-  const { certFile, keyFile } = identity('ada', signer)
+  const { certFile, keyFile } = filesOf(identity('ada', signer))
   return ['-cert', certFile, '-key', keyFile]
 }
 

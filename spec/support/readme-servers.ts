@@ -1,9 +1,19 @@
 import { EventEmitter } from 'node:events'
 import * as real from '../../lib/index.ts'
+import { identity } from './certificates.ts'
 import { temporaryPath } from './peers.ts'
 
-/** Emits `listening` with each server that an example starts. */
-export const started = new EventEmitter()
+/** How an example's server is talked to. */
+export type Kind = 'tcp' | 'tls' | 'udp'
+
+/** A server that an example has started. */
+export interface Started {
+  readonly kind: Kind
+  readonly server: { readonly address: real.Address; close(): Promise<unknown> }
+}
+
+/** Emits each server that an example starts. */
+export const started = new EventEmitter<{ listening: [Started] }>()
 
 // As in the package, but on a free port or path, whatever the example says: examples say what people would write.
 
@@ -14,7 +24,19 @@ export class TCPServer extends real.TCPServer {
 
   override async serverActivate(): Promise<void> {
     await super.serverActivate()
-    started.emit('listening', this)
+    started.emit('listening', { kind: 'tcp', server: this })
+  }
+}
+
+export class TLSServer extends real.TLSServer {
+  constructor(options: real.TLSServerOptions, handler?: real.Handler<real.StreamRequest>) {
+    const { key, cert } = identity('localhost')
+    super({ ...options, key, cert, port: 0 }, handler)
+  }
+
+  override async serverActivate(): Promise<void> {
+    await super.serverActivate()
+    started.emit('listening', { kind: 'tls', server: this })
   }
 }
 
@@ -25,17 +47,17 @@ export class UDPServer extends real.UDPServer {
 
   override async serverActivate(): Promise<void> {
     await super.serverActivate()
-    started.emit('listening', this)
+    started.emit('listening', { kind: 'udp', server: this })
   }
 }
 
-export class UnixStreamServer extends real.UnixStreamServer {
-  constructor(options: real.UnixStreamServerOptions, handler?: real.Handler<real.StreamRequest>) {
+export class ThreadingUnixStreamServer extends real.ThreadingUnixStreamServer {
+  constructor(options: real.ThreadingUnixStreamServerOptions, handler?: real.Handler<real.StreamRequest>) {
     super({ ...options, path: temporaryPath() }, handler)
   }
 
   override async serverActivate(): Promise<void> {
     await super.serverActivate()
-    started.emit('listening', this)
+    started.emit('listening', { kind: 'tcp', server: this })
   }
 }
