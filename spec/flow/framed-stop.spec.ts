@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import * as lp from 'it-length-prefixed'
 import { describe, expect, it } from 'vitest'
-import { type FrameRequest, framed, lines, TCPServer } from '../../lib/index.ts'
+import { type FrameRequest, framed, lines, type StreamRequest, TCPServer } from '../../lib/index.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
 import { overhear } from '../support/events.ts'
 import { dial, exchange, received } from '../support/peers.ts'
@@ -71,6 +71,44 @@ describe('framed, when its server closes', () => {
       { finished: 1, aborted: 0 }
     ])
     await Promise.all([ended, other.ended])
+  })
+
+  it('closes those at rest that it takes from the queue of a closing server', async () => {
+    const { handler, began, gate } = gated()
+    const { server, ended } = await serving(handler, { maxConnections: 1 })
+    const first = await dial(server.address)
+    first.write('a\n')
+    await until(() => began.length === 1)
+    const [silent, asking] = [await dial(server.address), await dial(server.address)]
+    asking.write('b\n')
+    await until(() => server.stats().waiting === 2)
+    const closing = server.close({ deadline: forever })
+    for (const text of ['a', 'b']) gate(text).resolve()
+    for (const [client, reply] of [
+      [first, 'A\n'],
+      [silent, ''],
+      [asking, 'B\n']
+    ] as const) {
+      expect((await received(client)).toString()).toBe(reply)
+      client.end()
+    }
+    expect(await closing).toMatchObject({ finished: 3, aborted: 0, refused: 0 })
+    await ended
+  })
+
+  it('closes one at rest that reaches it after the close has begun', async () => {
+    const server = await tcp()
+    const requests = server.requests({ closeOnReturn: false })
+    const taken = requests.next()
+    const client = await dial(server.address)
+    const { value } = await taken
+    const closing = server.close({ deadline: forever })
+    await turns(5)
+    const frames = framed(lines())([value as StreamRequest])
+    expect(await frames.next()).toEqual({ done: true, value: undefined })
+    expect((await received(client)).length).toBe(0)
+    client.end()
+    expect(await closing).toMatchObject({ finished: 1, aborted: 0 })
   })
 
   it('serves frames that have come, and those that are in the middle of coming', async () => {

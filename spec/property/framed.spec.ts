@@ -62,7 +62,7 @@ async function send(socket: Socket, bytes: Buffer, cuts: readonly number[], end 
     const size = cuts[i % cuts.length] as number
     // It may have been closed, or reset, meanwhile.
     if (!socket.writable) break
-    if (!socket.write(bytes.subarray(at, at + size))) await once(socket, 'drain')
+    if (!socket.write(bytes.subarray(at, at + size))) await once(socket, 'drain').catch(() => {})
     await turns()
     at += size
   }
