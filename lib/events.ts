@@ -37,7 +37,7 @@ export interface RefusedEvent {
   /** Where it comes from. */
   readonly clientAddress: Address | undefined
   /**
-   * `verify`: `verifyRequest` said no or threw; `pending`: `maxPending` waited already; `closing`: nobody took it;
+   * `verify`: `verifyRequest`, or a stage, said no or threw; `pending`: `maxPending` waited already; `closing`: nobody took it;
    * `handshake`: its TLS handshake failed.
    */
   readonly reason: 'verify' | 'pending' | 'closing' | 'handshake'

@@ -134,13 +134,13 @@ export class FramedConnection implements OrderHost {
   readonly #came = (result: IteratorResult<Uint8Array | Uint8ArrayList>): void => {
     this.#reading = false
     if (this.#exhausted) return
-    if (result.done === true) {
-      this.#frames = undefined
-      this.#exhaust(well)
-      this.#closeAtLast()
-      return
-    }
     try {
+      if (result.done === true) {
+        this.#frames = undefined
+        this.#exhaust(well)
+        this.#closeAtLast()
+        return
+      }
       this.#packet = toBuffer(result.value)
     } catch (error) {
       this.#broken(error)

@@ -97,7 +97,7 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
     if (this.#pulling || this.#left || this.#sourceEnded || this.#table.size >= this.#maxConnections) return
     this.#pulling = true
     try {
-      Promise.resolve(this.#iterator.next()).then(this.#pulled, this.#failed)
+      Promise.resolve(this.#iterator.next()).then(this.#pulled).catch(this.#failed)
     } catch (error) {
       this.#failed(error)
     }

@@ -61,10 +61,9 @@ export class Merged<T> implements AsyncIterableIterator<T> {
       if (inlet.at !== 'idle' || this.#left) continue
       inlet.at = 'asked'
       try {
-        Promise.resolve(inlet.iterator.next()).then(
-          (result) => this.#answered(inlet, result),
-          (error: unknown) => this.#failed(inlet, error)
-        )
+        Promise.resolve(inlet.iterator.next())
+          .then((result) => this.#answered(inlet, result))
+          .catch((error: unknown) => this.#failed(inlet, error))
       } catch (error) {
         this.#failed(inlet, error)
       }

@@ -353,6 +353,10 @@ describe('framed, where something goes wrong', () => {
       { decode: fails, encode },
       { decode: () => ({ [Symbol.asyncIterator]: () => ({ next: fails }) }), encode },
       {
+        decode: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(undefined as never) }) }),
+        encode
+      },
+      {
         async *decode() {
           await turns()
           yield 5 as never

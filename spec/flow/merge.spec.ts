@@ -234,6 +234,11 @@ describe('merge, where a source fails', () => {
     expect(await merged.next()).toEqual(end)
   })
 
+  it('takes a source that does not keep to the protocol for one that fails', async () => {
+    const wrong = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(undefined as never) }) }
+    await expect(merge(wrong, []).next()).rejects.toThrow(TypeError)
+  })
+
   it('notes one failure of a server that stands there twice once', async () => {
     const good = await tcp()
     const taken = new QuietTCPServer({ port: good.address.port })
