@@ -130,6 +130,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     await this.close()
     if (this.#released) return
     this.#released = true
+    // Where no loop ran, what was taken at the close has nobody.
+    this.discard()
     this.#outbox.close(new ClosedError('Cannot reply: the server was closed'))
     this.#hold.end()
     if (this.#fd >= 0) libc().close(this.#fd)

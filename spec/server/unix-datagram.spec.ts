@@ -1,0 +1,305 @@
+import { existsSync, statSync } from 'node:fs'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  AbortedError,
+  type DatagramRequest,
+  DatagramRequestHandler,
+  type DroppedEvent,
+  drain,
+  type Outcome,
+  parallel,
+  pipe,
+  type Request,
+  sequential,
+  type UndeliveredEvent
+} from '../../lib/index.ts'
+import { pythonPeer, type UnixPeer, unixPeer, waitingAt } from '../support/datagram-peers.ts'
+import { overhear } from '../support/events.ts'
+import { temporaryPath } from '../support/peers.ts'
+import { unixDatagram } from '../support/servers.ts'
+import { turns } from '../support/turns.ts'
+import { checkNothingUnhandled } from '../support/unhandled.ts'
+
+checkNothingUnhandled()
+
+const echo = (request: Request) => pipe(request, request)
+
+let names = 0
+const kinds = {
+  path: temporaryPath,
+  'abstract name': () => `\0it-socketserver/${process.pid}/${names++}`
+}
+
+/** Serves, and gives all outcomes as they come. */
+function outcomesOf(
+  server: AsyncIterable<DatagramRequest>,
+  handler: (request: DatagramRequest) => unknown
+): Outcome<DatagramRequest>[] {
+  const outcomes: Outcome<DatagramRequest>[] = []
+  void (async () => {
+    for await (const outcome of parallel(handler, { limit: 1_000 })(server)) outcomes.push(outcome)
+  })()
+  return outcomes
+}
+
+async function until(reached: () => boolean): Promise<void> {
+  while (!reached()) await turns()
+}
+
+describe.for(['path', 'abstract name'] as const)('Unix datagrams at a %s', (kind) => {
+  it.for([0, 1, 8_192, 212_000])('brings %d bytes whole, there and back', async (size) => {
+    const server = await unixDatagram({ path: kinds[kind](), sendBufferSize: 300_000 })
+    const seen: number[] = []
+    void drain(
+      parallel((request: DatagramRequest) => {
+        seen.push(request.packet.length)
+        return request.wfile.write(request.packet)
+      })(server)
+    )
+    const peer = unixPeer(kinds[kind]())
+    const packet = Buffer.alloc(size, 'a datagram ')
+    expect((await peer.exchange(server.address.path, packet)).equals(packet)).toBe(true)
+    expect(seen).toEqual([size])
+    expect(server.stats()).toMatchObject({ accepted: 1, bytesIn: size, bytesOut: size, dropped: 0 })
+  })
+
+  it('says who asks, a byte for a byte, and answers that one', async () => {
+    const path = kinds[kind]()
+    const server = await unixDatagram({ path })
+    expect(server.address).toEqual({ family: 'unix', path })
+    void drain(parallel((request: Request) => request.wfile.write(JSON.stringify(request.clientAddress)))(server))
+    const own = kind === 'path' ? temporaryPath() : `\0äöü\0${process.pid}\0`
+    for (const at of [own, kinds[kind]()]) {
+      const reply = await unixPeer(at).exchange(path, 'who am I?')
+      expect(JSON.parse(String(reply))).toEqual({ family: 'unix', path: at })
+    }
+  })
+
+  it('drops, counts and publishes what is larger than maxPacketSize, and cuts nothing', async () => {
+    using drops = overhear<DroppedEvent>('dropped')
+    const server = await unixDatagram({ path: kinds[kind](), maxPacketSize: 10 })
+    void drain(parallel(echo)(server))
+    const peer = unixPeer(kinds[kind]())
+    peer.send(server.address.path, 'eleven char')
+    peer.send(server.address.path, Buffer.alloc(200_000))
+    expect(String(await peer.exchange(server.address.path, 'ten bytes!'))).toBe('ten bytes!')
+    expect(server.stats()).toMatchObject({ accepted: 1, dropped: 2, bytesIn: 10 })
+    const clientAddress = { family: 'unix', path: peer.path }
+    expect(drops.messages).toEqual([
+      { clientAddress, bytes: 11, reason: 'size' },
+      { clientAddress, bytes: 200_000, reason: 'size' }
+    ])
+  })
+
+  it('sends nothing where nothing was written, an empty one where that was, none after a throw', async () => {
+    class Asked extends DatagramRequestHandler {
+      override async handle(): Promise<void> {
+        const asked = this.packet.toString()
+        if (asked !== 'nothing') await this.wfile.write(asked === 'empty' ? '' : asked)
+        if (asked === 'throw') throw new Error('on purpose')
+      }
+    }
+    const server = await unixDatagram({ path: kinds[kind]() })
+    void drain(sequential(Asked)(server))
+    const peer = unixPeer(kinds[kind]())
+    for (const asked of ['nothing', 'empty', 'throw', 'end']) peer.send(server.address.path, asked)
+    expect([String(await peer.receive()), String(await peer.receive())]).toEqual(['', 'end'])
+    expect(server.errors).toMatchObject([{ message: 'on purpose' }])
+  })
+
+  it('serves a sender without an address, and tells that its reply went nowhere', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
+    const server = await unixDatagram({ path: kinds[kind]() })
+    const seen: string[] = []
+    const outcomes = outcomesOf(server, (request) => {
+      seen.push(request.packet.toString())
+      return request.wfile.write('for whom?')
+    })
+    const unnamed = unixPeer()
+    unnamed.send(server.address.path, 'hello')
+    unnamed.send(server.address.path, '')
+    await until(() => outcomes.length === 2)
+    expect(seen).toEqual(['hello', ''])
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ status: 'aborted', reason: { cause: 'peer-gone' } })
+      expect((outcome as { reason: Error }).reason).toBeInstanceOf(AbortedError)
+      expect(outcome.request.clientAddress).toEqual({ family: 'unix', path: '' })
+    }
+    expect(undelivered.messages).toMatchObject([
+      { clientAddress: { path: '' }, error: { origin: { code: 'EDESTADDRREQ' } } },
+      { clientAddress: { path: '' }, error: { origin: { code: 'EDESTADDRREQ' } } }
+    ])
+    expect(String(await unixPeer(kinds[kind]()).exchange(server.address.path, 'still there?'))).toBe('for whom?')
+  })
+
+  it('goes on where a sender has vanished before its reply', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
+    const server = await unixDatagram({ path: kinds[kind]() })
+    const vanishing = unixPeer(kinds[kind]())
+    vanishing.send(server.address.path, 'bye')
+    vanishing[Symbol.dispose]()
+    const outcomes = outcomesOf(server, (request) => request.wfile.write('too late'))
+    await until(() => outcomes.length === 1)
+    expect(outcomes).toMatchObject([
+      { status: 'aborted', reason: { cause: 'peer-gone', origin: { code: 'ECONNREFUSED' } } }
+    ])
+    expect(undelivered.messages).toMatchObject([{ clientAddress: { path: vanishing.path } }])
+    expect(String(await unixPeer(kinds[kind]()).exchange(server.address.path, 'x'))).toBe('too late')
+  })
+
+  it('leaves in the kernel what nobody asks for, and its senders wait', async () => {
+    const server = await unixDatagram({ path: kinds[kind]() })
+    const peer = unixPeer(kinds[kind]())
+    let sent = 0
+    while (peer.send(server.address.path, `${sent}`) === undefined) sent++
+    await turns(10)
+    expect(server.stats()).toMatchObject({ accepted: 0, waiting: 0, dropped: 0 })
+    expect(waitingAt(server.fileno())).toBe(1)
+    const seen: string[] = []
+    for await (const request of server.requests({ closeOnReturn: false })) {
+      seen.push(String(request.packet))
+      await request.close()
+      if (seen.length === sent) break
+    }
+    expect(seen).toEqual(Array.from({ length: sent }, (_, i) => String(i)))
+    expect(peer.send(server.address.path, 'there is room again')).toBe(undefined)
+  })
+})
+
+describe('a peer that does not read', () => {
+  const slow = `
+peer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+peer.bind(sys.argv[1])
+for i in range(200):
+    peer.sendto(str(i).encode(), sys.argv[2])
+print('sent')
+sys.stdin.readline()
+time.sleep(1)
+print('\\n'.join(peer.recv(100).decode() for i in range(200)))
+`
+
+  it('gets all 200 replies in order when it reads, and others are answered meanwhile', async () => {
+    const server = await unixDatagram()
+    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const peer = pythonPeer(slow, temporaryPath(), server.address.path)
+    expect(await peer.line()).toBe('sent')
+    const other = unixPeer(temporaryPath())
+    const before = outcomes.length
+    for (let i = 0; i < 20; i++) expect(String(await other.exchange(server.address.path, `x${i}`))).toBe(`x${i}`)
+    await until(() => outcomes.length >= before + 20)
+    // What it has asked for does not fit into its queue.
+    expect(server.stats().open).toBeGreaterThan(100)
+    peer.tell('read, after a second')
+    const got: string[] = []
+    for (let i = 0; i < 200; i++) got.push(await peer.line())
+    expect(got).toEqual(Array.from({ length: 200 }, (_, i) => String(i)))
+    await until(() => outcomes.length === 220)
+    expect(outcomes.every(({ status }) => status === 'fulfilled')).toBe(true)
+    expect(server.stats()).toMatchObject({ open: 0, served: 220 })
+  })
+
+  /** Sends so many, as fast as the server takes them in, and reads nothing. */
+  async function ask(peer: UnixPeer, to: string, many: number): Promise<void> {
+    for (let sent = 0; sent < many; ) {
+      if (peer.send(to, String(sent)) === undefined) sent++
+      else await turns()
+    }
+  }
+
+  it('has no more than maxQueuedReplies waiting: the next ones fail', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
+    const server = await unixDatagram({ maxQueuedReplies: 5 })
+    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 40)
+    await until(() => outcomes.length === 35)
+    const failed = outcomes.filter(({ status }) => status === 'rejected')
+    expect(failed.length).toBeGreaterThan(10)
+    for (const { reason } of failed as { reason: unknown }[]) expect(reason).toMatchObject({ code: 'ENOBUFS' })
+    expect(undelivered.messages.length).toBe(failed.length)
+    expect(server.stats().open).toBe(5)
+    const got = 40 - failed.length
+    const read: number[] = []
+    while (read.length < got) read.push(Number(await peer.receive()))
+    expect(read).toEqual([...read].sort((a, b) => a - b))
+    await until(() => outcomes.length === 40)
+  })
+
+  it('is given up after sendTimeout', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
+    const server = await unixDatagram({ sendTimeout: 20 })
+    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 15)
+    await until(() => outcomes.length === 15)
+    const failed = outcomes.filter(({ status }) => status === 'rejected') as { reason: unknown }[]
+    expect(failed.length).toBeGreaterThan(1)
+    for (const { reason } of failed) expect(reason).toMatchObject({ code: 'ETIMEDOUT' })
+    expect(undelivered.messages.length).toBe(failed.length)
+  })
+
+  it('gets nothing of a request that was cut off while its reply waited', async () => {
+    const server = await unixDatagram()
+    const requests: DatagramRequest[] = []
+    const outcomes = outcomesOf(server, (request) => {
+      requests.push(request)
+      return request.wfile.write(request.packet)
+    })
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 30)
+    await until(() => requests.length === 30)
+    await until(() => outcomes.length + server.stats().open === 30)
+    const cut = requests[25] as DatagramRequest
+    cut.abort(new Error('not any more'))
+    await until(() => outcomes.some(({ request }) => request === cut))
+    expect(outcomes.find(({ request }) => request === cut)?.status).toBe('aborted')
+    const read: string[] = []
+    while (read.length < 29) read.push(String(await peer.receive()))
+    expect(read).toEqual(Array.from({ length: 30 }, (_, i) => String(i)).filter((text) => text !== '25'))
+    await until(() => outcomes.length === 30)
+    expect(peer.tryReceive()).toBe(undefined)
+  })
+
+  it('gets nothing after the deadline of the close, which does not wait for it', async () => {
+    const server = await unixDatagram()
+    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 30)
+    await until(() => server.stats().accepted === 30 && outcomes.length + server.stats().open === 30)
+    const { open } = server.stats()
+    expect(open).toBeGreaterThan(10)
+    const report = await server.close({ deadline: 1 })
+    expect(report).toMatchObject({ aborted: open })
+    expect(report.stillOpen.length).toBe(open)
+    const read: string[] = []
+    for (let packet = peer.tryReceive(); packet !== undefined; packet = peer.tryReceive()) read.push(String(packet))
+    expect(read.length).toBe(30 - open)
+    await until(() => outcomes.length === 30)
+    expect(outcomes.filter(({ status }) => status === 'aborted').length).toBe(open)
+  })
+
+  it('is waited for by a close whose deadline has not come', async () => {
+    const server = await unixDatagram()
+    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 30)
+    await until(() => server.stats().accepted === 30)
+    const closing = server.close()
+    const read: string[] = []
+    while (read.length < 30) read.push(String(await peer.receive()))
+    expect(read).toEqual(Array.from({ length: 30 }, (_, i) => String(i)))
+    expect(await closing).toMatchObject({ aborted: 0, stillOpen: [] })
+    expect(outcomes.length).toBe(30)
+  })
+})
+
+describe('the socket file', () => {
+  it('has the permissions that were asked for', async () => {
+    const mask = process.umask(0o022)
+    onTestFinished(() => void process.umask(mask))
+    const server = await unixDatagram({ mode: 0o662 })
+    expect(statSync(server.address.path).mode & 0o777).toBe(0o662)
+    await server.close()
+    expect(existsSync(server.address.path)).toBe(false)
+  })
+})
