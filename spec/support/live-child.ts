@@ -31,7 +31,7 @@ function live(child: ChildProcess): LiveChild {
     line: async () => {
       const { done, value } = await lines.next()
       if (done === true) throw new Error('The child has ended')
-      return value as string
+      return value
     },
     say: (line) => void child.stdin?.write(`${line}\n`),
     kill,
