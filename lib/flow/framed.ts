@@ -30,13 +30,15 @@ export interface FramedOptions {
  * client's end of input closes its connection after the last reply.
  *
  * Resources: connections are taken as they come, whether or not anybody asks for a frame, up to `maxConnections`; an idle
- * one costs memory only. Of each, one frame is read ahead, and up to `maxInFlight` are with their handlers or wait for the
- * replies before them. The reply whose turn it is waits, with its request, for a client that does not read; those after
- * it hold no permit. Where that is too long, `verifyRequest` can set the connection's `configure({ timeout })`.
+ * one costs memory only. Of each, one frame is read ahead, and up to `maxInFlight` are with their handlers or wait, with
+ * their replies, for the replies before them. The reply whose turn it is waits, with its request, for a client that does
+ * not read; those after it hold no permit, and the client is read no further. A time limit for that, and for silence, is
+ * the connection's `configure({ timeout })`, in `verifyRequest` say.
  * Errors: what the codec throws (a line too long, a bad length) ends that connection, after the replies that are due, and
- * goes to the server's `handleError` with the connection; a frame that was not served ends it by `closeOnError`. An item
- * that is no connection, such as a datagram, is refused and noted. A source that throws ends the stage with its error
- * when all connections have ended.
+ * goes to the server's `handleError` with the connection; a frame that was not served ends it by `closeOnError`. A
+ * connection that is aborted aborts its frames, which tell; one that has none goes in silence. An item that is no
+ * connection, such as a datagram, is refused and noted. A source that throws ends the stage with its error when all
+ * connections have ended.
  * Stopping: when the server closes, frames that have come are served, and a connection at rest is closed at once; one in
  * the middle of a frame may finish it, until the deadline. A codec that iterates the rfile may hold the beginning of a
  * frame that came together with the end of the last: that is not seen, and counts as rest. `break` gives the source back,

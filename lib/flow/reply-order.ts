@@ -87,7 +87,7 @@ export class ReplyOrder {
     else {
       const writing = this.host.request.wfile.write(bytes)
       // Most need not wait: nor need they go through promises then.
-      if (writing !== written) return writing
+      if (writing !== written) return writing.catch((error: unknown) => this.#cutOff(place, error))
     }
     return undefined
   }
@@ -150,6 +150,13 @@ export class ReplyOrder {
     place.outcome = { status: 'rejected', reason: error }
     this.host.failed(place.outcome)
     this.#advance()
+  }
+
+  /** The write of a reply has failed: where the connection was aborted, so is its frame, before it is released. */
+  #cutOff({ frame }: Place, error: unknown): never {
+    const { abortReason } = this.host.request
+    if (abortReason !== undefined) frame.abort(abortReason)
+    throw error
   }
 
   /** What those behind a frame get that was not served, or whose reply could not be sent. */

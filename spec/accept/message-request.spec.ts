@@ -39,6 +39,26 @@ describe('a message request', () => {
     expect([replies, released]).toEqual([1, 1])
   })
 
+  it('waits for its reply and its release, promises or whatever can be awaited', async () => {
+    const seen: string[] = []
+    const lazy = (text: string) => ({
+      // biome-ignore lint/suspicious/noThenProperty: a query that runs when it is awaited, say
+      then: (resolve: (value: unknown) => void) => setImmediate(() => resolve(seen.push(text)))
+    })
+    const request = new MessageRequest({
+      server,
+      packet: 'x',
+      reply: () => lazy('reply'),
+      release: () => lazy('release')
+    })
+    request.whenClosed(() => seen.push('gone'))
+    await request.wfile.write('y')
+    await request.close()
+    expect(seen).toEqual(['reply', 'release', 'gone'])
+    const failing = new MessageRequest({ server, packet: 'x', release: () => Promise.reject(new Error('no commit')) })
+    await expect(failing.close()).rejects.toThrow('no commit')
+  })
+
   it('is closed by a pipe, though somebody has asked for its lines and never read one', async () => {
     const replies: string[] = []
     const request = new MessageRequest({ server, packet: 'x', reply: (bytes) => replies.push(bytes.toString()) })

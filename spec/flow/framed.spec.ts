@@ -9,13 +9,16 @@ import {
   LimitExceededError,
   lines,
   merge,
+  type Outcome,
   parallel,
+  type StreamRequest,
   StreamRequestHandler,
   TCPServer
 } from '../../lib/index.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
 import { overhear } from '../support/events.ts'
 import { dial, exchange, exchangeDatagram, received } from '../support/peers.ts'
+import { QuietTCPServer } from '../support/quiet.ts'
 import { tcp, udp } from '../support/servers.ts'
 import { turns } from '../support/turns.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
@@ -398,6 +401,35 @@ describe('framed, where something goes wrong', () => {
     await until(() => server.stats().open === 0)
     await server.close()
     expect(server.errors).toEqual([])
+  })
+
+  it('lets the connection have a time limit', async () => {
+    class Limited extends QuietTCPServer {
+      override verifyRequest(request: StreamRequest): boolean {
+        request.configure({ timeout: 20 })
+        return true
+      }
+    }
+    const server = await new Limited().listen()
+    const outcomes: Outcome<FrameRequest>[] = []
+    const big = Buffer.alloc(16 * 1024 * 1024)
+    const serve = async (): Promise<void> => {
+      const handler = ({ packet, wfile }: FrameRequest): Promise<void> => wfile.write(big.subarray(0, Number(packet)))
+      for await (const outcome of parallel(handler)(framed(lines())(server))) outcomes.push(outcome)
+    }
+    const served = serve()
+    const [silent, deaf] = [await dial(server.address), await dial(server.address)]
+    deaf.on('error', () => {}).pause()
+    deaf.write(`${big.length}\n`)
+    await received(silent)
+    silent.end()
+    await until(() => outcomes.length === 1)
+    expect(outcomes[0]).toMatchObject({ status: 'aborted', reason: { cause: 'timeout' } })
+    expect(outcomes[0]?.request.signal.reason).toBe(outcomes[0]?.request.connection.abortReason)
+    deaf.destroy()
+    await server.close()
+    await served
+    expect(server.errors).toHaveLength(1)
   })
 
   it('stops reading from a client that does not read, and costs a mode one permit', async () => {
