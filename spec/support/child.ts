@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 const compiled = new URL('../../dist/index.js', import.meta.url)
 
 // Only so that a child that would never exit is not left behind: then its code is null.
-const longestLife = 15_000
+const usualLife = 15_000
 
 /** How a child process ended. */
 export interface ChildExit {
@@ -17,7 +17,7 @@ export interface ChildExit {
 }
 
 /** Run plain JavaScript in a process of its own, which has the compiled package as `lib`, until it exits by itself. */
-export async function runChild(script: string): Promise<ChildExit> {
+export async function runChild(script: string, { longestLife = usualLife } = {}): Promise<ChildExit> {
   if (!existsSync(fileURLToPath(compiled))) throw new Error('The package is not compiled: npm run build')
   const source = `import * as lib from ${JSON.stringify(compiled.href)}\n${script}`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', source], {

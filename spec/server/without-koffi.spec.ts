@@ -1,0 +1,146 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runChild } from '../support/child.ts'
+import { temporaryPath } from '../support/peers.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+let folder: string
+
+interface Manifest {
+  readonly dependencies?: Record<string, string>
+}
+
+/** Copies what a package needs, and what that needs. */
+function install({ dependencies = {} }: Manifest): void {
+  for (const name of Object.keys(dependencies)) {
+    const [from, to] = [root, folder].map((at) => join(at, 'node_modules', name)) as [string, string]
+    if (existsSync(to)) continue
+    cpSync(from, to, { recursive: true })
+    install(JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as Manifest)
+  }
+}
+
+/** The compiled package and what it depends on, but koffi, elsewhere. */
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'it-socketserver-bare-'))
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'))
+  install(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest)
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const preamble = () => `
+  const bare = await import(${JSON.stringify(pathToFileURL(join(folder, 'dist', 'index.js')).href)})
+  const { createSocket } = await import('node:dgram')
+  const { connect } = await import('node:net')
+  const { once } = await import('node:events')
+  const tell = (what) => console.log(JSON.stringify(what))
+  const told = ({ name, code, message }) => ({ name, code, message })
+`
+
+async function run(script: string): Promise<unknown[]> {
+  const { code, stdout, stderr } = await runChild(`${preamble()}\n${script}`)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
+}
+
+const path = () => JSON.stringify(temporaryPath())
+
+describe('without the package koffi', () => {
+  it('a UDP server goes by Node’s own sockets', async () => {
+    const told = await run(`
+      const server = await new bare.UDPServer({}, (request) => bare.pipe(request, request)).listen()
+      const serving = server.serveForever()
+      const client = createSocket('udp4')
+      client.send('ping', server.address.port, '127.0.0.1')
+      const [reply] = await once(client, 'message')
+      client.close()
+      tell([reply.toString(), server.fileno() === undefined])
+      await server.close()
+      await serving
+    `)
+    expect(told).toEqual([['ping', true]])
+  })
+
+  it('the backend native is a TypeError that names it', async () => {
+    const [error] = await run(`try { new bare.UDPServer({ backend: 'native' }) } catch (error) { tell(told(error)) }`)
+    expect(error).toEqual({
+      name: 'TypeError',
+      message:
+        "Option backend can't be 'native' here: it needs the package koffi, which is not installed: npm install koffi"
+    })
+  })
+
+  it('a server of Unix datagrams does not listen, and names it', async () => {
+    const told = await run(`
+      const server = new bare.UnixDatagramServer({ path: ${path()} })
+      await server.listen().catch((error) => tell(told(error)))
+      tell(await server.closed)
+    `)
+    expect(told).toMatchObject([
+      {
+        name: 'ListenError',
+        code: 'ERR_NO_NATIVE_SOCKETS',
+        message: expect.stringMatching(/koffi.*npm install koffi/)
+      },
+      { aborted: 0 }
+    ])
+  })
+
+  it('a server of Unix connections listens at a path, and says at an abstract name that it can’t', async () => {
+    const told = await run(`
+      const path = ${path()}
+      const server = await new bare.UnixStreamServer({ path }, (request) => bare.pipe(request, request)).listen()
+      const serving = server.serveForever()
+      const client = connect(path)
+      client.end('ping')
+      tell(String(await once(client, 'data')))
+      await server.close()
+      await serving
+      await new bare.UnixStreamServer({ path: '\\0' + path }).listen().catch((error) => tell(told(error)))
+    `)
+    expect(told).toMatchObject(['ping', { name: 'ListenError', message: expect.stringMatching(/koffi/) }])
+  })
+})
+
+describe('in a worker thread', () => {
+  it('a UDP server goes by Node’s own sockets, and one of Unix datagrams says what it needs', async () => {
+    const worker = join(mkdtempSync(join(tmpdir(), 'it-socketserver-')), 'worker.mjs')
+    writeFileSync(
+      worker,
+      `
+      import { parentPort } from 'node:worker_threads'
+      import * as lib from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)}
+      const server = await new lib.UDPServer().listen()
+      parentPort.postMessage([server.address.family, server.fileno() === undefined])
+      await server.close()
+      await new lib.UnixDatagramServer({ path: ${path()} }).listen().catch(({ code, message }) => {
+        parentPort.postMessage([code, message.includes('the main thread')])
+      })
+      try { new lib.UDPServer({ backend: 'native' }) } catch ({ name, message }) {
+        parentPort.postMessage([name, message.includes('the main thread')])
+      }
+      `
+    )
+    const told = await run(`
+      const { Worker } = await import('node:worker_threads')
+      const worker = new Worker(${JSON.stringify(worker)}, { execArgv: [] })
+      worker.on('message', tell)
+      await once(worker, 'exit')
+    `)
+    expect(told).toEqual([
+      ['IPv4', true],
+      ['ERR_NO_NATIVE_SOCKETS', true],
+      ['TypeError', true]
+    ])
+  })
+})
