@@ -330,7 +330,6 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   closed(): void {
-    if (this.#suspended !== undefined) this.#host.peerGone(connectionClosed())
     clearTimeout(this.#readTimer)
     if (this.#lingering) hasLeft(this.#socket)
     this.#over ??= connectionClosed

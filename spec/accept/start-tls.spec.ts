@@ -118,6 +118,15 @@ describe('startTLS', () => {
     await expect(request.rfile.read()).rejects.toMatchObject({ cause: 'timeout' })
   })
 
+  it('holds a client that does not read to its timeout', async () => {
+    const [client, request] = await meet(await tcp())
+    request.configure({ timeout: 40 })
+    const starting = request.startTLS(options)
+    await secure(client)
+    await starting
+    await expect(request.wfile.write(Buffer.alloc(15 * MiB))).rejects.toMatchObject({ cause: 'timeout' })
+  })
+
   it("asks for the client's certificate where it is told to", async () => {
     const [client, request] = await meet(await tcp())
     const starting = request.startTLS({ ...options, requestCert: true, ca: authority().cert })
@@ -239,7 +248,7 @@ describe('bytes behind STARTTLS', () => {
     client.write('RSET\n')
     await turns(5)
     expect((await request.rfile.readExactly(9))?.length).toBe(9)
-    await checkFailure(request.startTLS(patient), request, /handshake/)
+    await checkFailure(request.startTLS(patient), request, /5 bytes of plain text/)
   })
 
   it('that are plain text in front of a whole handshake never come out encrypted', async () => {
@@ -307,6 +316,16 @@ describe('a handshake that fails', () => {
       await checkFailure(starting, request, /handshake failed/)
     })
   }
+
+  it('as the client resets before it has read what was written before', async () => {
+    const [client, request] = await meet(await tcp())
+    client.pause()
+    void request.wfile.write(Buffer.alloc(15 * MiB))
+    const starting = request.startTLS(patient)
+    await turns(3)
+    client.resetAndDestroy()
+    await checkFailure(starting, request, /handshake failed/)
+  })
 
   it('as the client has ended before', async () => {
     const [client, request] = await meet(await tcp())

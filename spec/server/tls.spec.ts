@@ -324,7 +324,7 @@ describe('a session', () => {
       const first = connectTLS({ ...trusted(), ...identity('client'), host, port })
       const [[session]] = (await Promise.all([once(first, 'session'), received(first)])) as [[Buffer], Buffer]
       // Its tickets stay good.
-      server.addContext('one.test', identity('one.test'))
+      for (let i = 0; i < 2; i++) server.addContext('one.test', identity('one.test'))
       const second = await dialTLS(server.address, { ...identity('client'), session })
       expect(second.isSessionReused()).toBe(true)
       expect((await received(second)).toString()).toBe('client')
@@ -390,6 +390,9 @@ describe('renewing the certificate', () => {
     ]
     for (const options of bad) expect(() => server.setSecureContext(options)).toThrow(TypeError)
     for (const options of bad.slice(0, 5)) expect(() => server.addContext('one.test', options)).toThrow(TypeError)
+    expect(() => server.setSecureContext({ cert })).toThrow(/not its key/)
+    expect(() => server.setSecureContext({ key })).toThrow(/needs a certificate/)
+    server.setSecureContext({})
     expect(() => server.setSecureContext({ requestCert: true } as object)).toThrow(/no option requestCert/)
     expect(() => server.addContext('', { cert, key })).toThrow(RangeError)
     const serving = drain(echo(server))
