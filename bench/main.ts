@@ -1,4 +1,5 @@
 import { benchmark as connect } from './connect.bench.ts'
+import { benchmark as datagrams } from './datagrams.bench.ts'
 import { benchmark as echo } from './echo.bench.ts'
 import type { Benchmark } from './harness/benchmark.ts'
 import { measure } from './harness/measure.ts'
@@ -9,7 +10,7 @@ import { writeResults } from './harness/results.ts'
 import { stopAllAtExit } from './harness/tracked-process.ts'
 import { benchmark as lines } from './lines.bench.ts'
 
-const benchmarks = [echo, lines, connect]
+const benchmarks = [echo, lines, connect, datagrams]
 
 function choose(names: string[]): Benchmark[] {
   if (names.length === 0) return benchmarks

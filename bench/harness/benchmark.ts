@@ -1,4 +1,5 @@
 import type { ConnectOptions } from './load-connect.ts'
+import type { DatagramOptions } from './load-datagrams.ts'
 import type { EchoOptions } from './load-echo.ts'
 import type { Side } from './side.ts'
 
@@ -26,6 +27,7 @@ export interface Row {
 export type Load =
   | { generator: 'load-echo'; options: EchoOptions }
   | { generator: 'load-connect'; options: ConnectOptions }
+  | { generator: 'load-datagrams'; options: DatagramOptions }
 
 /** What the median of the ratios ours / rival has to reach */
 export type Goal = { measure: 'cpu'; atMost: number } | { measure: 'throughput'; atLeast: number }

@@ -32,11 +32,12 @@ const secondsToWrite = 5
 const firstPort = 40_000
 const lastPort = firstPort + 2_047
 
-function int32(...values: number[]): Buffer {
+export function int32(...values: number[]): Buffer {
   return Buffer.from(Int32Array.from(values).buffer)
 }
 
-function loopback(port: number): Buffer {
+/** A loopback address, as the kernel wants it */
+export function loopback(port: number): Buffer {
   const address = Buffer.alloc(16)
   address.writeUInt16LE(AF_INET, 0)
   address.writeUInt16BE(port, 2)

@@ -12,8 +12,10 @@ export const MSG_TRUNC = 0x20
 
 export const EAGAIN = 11
 
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
 export const SOL_SOCKET = 1
 export const SO_RCVLOWAT = 18
 export const SO_SNDTIMEO = 21
@@ -23,6 +25,7 @@ export const IP_LOCAL_PORT_RANGE = 51
 type Call = (...args: Array<number | Buffer | null>) => number
 
 export const socket: Call = libc.func('int socket(int, int, int)')
+export const bind: Call = libc.func('int bind(int, void *, uint32_t)')
 export const connect: Call = libc.func('int connect(int, void *, uint32_t)')
 export const setsockopt: Call = libc.func('int setsockopt(int, int, int, void *, uint32_t)')
 export const send: Call = libc.func('intptr_t send(int, void *, size_t, int)')

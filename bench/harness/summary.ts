@@ -57,7 +57,14 @@ function mediansOf(row: Row, runs: Run[]): Medians {
 }
 
 function bytesPerUnit({ load }: Row): number {
-  return load.generator === 'load-echo' ? load.options.block / load.options.lines : load.options.line.length
+  switch (load.generator) {
+    case 'load-echo':
+      return load.options.block / load.options.lines
+    case 'load-connect':
+      return load.options.line.length
+    case 'load-datagrams':
+      return load.options.size
+  }
 }
 
 function isReached(goal: Goal, ratio: Summary['ratio']): boolean {

@@ -167,6 +167,13 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
 
   #reply(bytes: Buffer, to: RemoteInfo): Promise<void> {
     return new Promise((resolve, reject) => {
+      // Those that libuv could not send at once.
+      const waiting = this.#socket.getSendQueueCount?.() ?? 0
+      if (waiting >= this.#options.maxQueuedReplies) {
+        const full = Object.assign(new Error(`${waiting} replies wait already to be sent`), { code: 'ENOBUFS' })
+        reject(notDelivered(internetAddress(to.family, to.address, to.port), full))
+        return
+      }
       this.#socket.send(bytes, to.port, to.address, (error) => {
         if (error === null) {
           this.#stats.bytesOut += bytes.length

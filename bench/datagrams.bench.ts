@@ -1,0 +1,44 @@
+// What does it cost to send a datagram back, by UDP and by Unix sockets? `npm run bench -- datagrams`
+import type { Benchmark, Load } from './harness/benchmark.ts'
+import { nodeRival, ours, pythonRival } from './harness/side.ts'
+
+const load: Load = { generator: 'load-datagrams', options: { clients: 64, size: 64 } }
+const node = nodeRival('node:dgram', 'node-dgram-echo')
+
+export const benchmark: Benchmark = {
+  name: 'datagrams',
+  question: 'What does it cost to send a datagram back, by UDP and by Unix sockets?',
+  rows: [
+    {
+      work: 'UDP, 64 B from 64 clients',
+      unit: 'datagram',
+      ours: ours('udp-echo'),
+      rival: node,
+      load,
+      goal: { measure: 'cpu', atMost: 0.45 }
+    },
+    {
+      work: 'UDP, 64 B from 64 clients',
+      unit: 'datagram',
+      ours: ours('udp-echo'),
+      rival: pythonRival('UDPServer', 'udp-echo'),
+      load,
+      goal: { measure: 'cpu', atMost: 0.35 }
+    },
+    {
+      work: 'UDP by backend node, 64 B from 64 clients',
+      unit: 'datagram',
+      ours: ours('udp-echo-node'),
+      rival: node,
+      load
+    },
+    {
+      work: 'Unix, against UDP, 64 B from 64 clients',
+      unit: 'datagram',
+      ours: ours('unix-datagram-echo'),
+      rival: node,
+      load,
+      goal: { measure: 'cpu', atMost: 0.5 }
+    }
+  ]
+}
