@@ -30,10 +30,16 @@ export const connect: Call = libc.func('int connect(int, void *, uint32_t)')
 export const setsockopt: Call = libc.func('int setsockopt(int, int, int, void *, uint32_t)')
 export const send: Call = libc.func('intptr_t send(int, void *, size_t, int)')
 export const recv: Call = libc.func('intptr_t recv(int, void *, size_t, int)')
+export const sendmmsg: Call = libc.func('int sendmmsg(int, void *, unsigned int, int)')
+export const recvmmsg: Call = libc.func('int recvmmsg(int, void *, unsigned int, int, void *)')
 export const close: Call = libc.func('int close(int)')
 export const epollCreate: Call = libc.func('int epoll_create1(int)')
 export const epollControl: Call = libc.func('int epoll_ctl(int, int, int, void *)')
 export const epollWait: Call = libc.func('int epoll_wait(int, void *, int, int)')
+
+export function addressOf(bytes: Buffer): bigint {
+  return BigInt(koffi.address(bytes))
+}
 
 export function lastErrno(): number {
   return koffi.errno()

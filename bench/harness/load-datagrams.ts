@@ -8,20 +8,22 @@ import {
   close,
   connect,
   MSG_DONTWAIT,
-  recv,
+  recvmmsg,
   SO_SNDTIMEO,
   SOCK_DGRAM,
   SOL_SOCKET,
-  send,
+  sendmmsg,
   setsockopt,
   socket
 } from './libc.ts'
 import { readLoadArguments } from './load-arguments.ts'
 import { takeTurns } from './load-turns.ts'
+import { MessageVector } from './message-vector.ts'
 
 export interface DatagramOptions {
-  /** Sockets, each of which has one datagram under way */
   clients: number
+  /** Datagrams that each client has under way */
+  window: number
   /** Bytes of a datagram */
   size: number
 }
@@ -31,9 +33,13 @@ const secondsToSend = 5
 
 const { port, serverPid, options } = readLoadArguments<DatagramOptions>()
 const epoll = new Epoll(options.clients)
-const slab = Buffer.alloc(options.size + 1)
-const packets = Array.from({ length: options.clients }, (_, index) => Buffer.alloc(options.size, 97 + (index % 26)))
-const sockets = packets.map((_, index) => {
+const incoming = new MessageVector(options.window, options.size + 1)
+const outgoing = Array.from({ length: options.clients }, (_, index) => {
+  const vector = new MessageVector(options.window, options.size)
+  for (let n = 0; n < options.window; n++) vector.bytes(n).fill(97 + (index % 26))
+  return vector
+})
+const sockets = outgoing.map((_, index) => {
   const fd = open()
   epoll.add(fd, index)
   return fd
@@ -58,33 +64,41 @@ function open(): number {
   return udp
 }
 
-function sendOne(index: number): void {
-  const packet = packets[index] as Buffer
-  checked('send to the server', send(sockets[index] as number, packet, packet.length, 0))
+function sendSome(index: number, count: number): void {
+  const sent = checked(
+    'send to the server',
+    sendmmsg(sockets[index] as number, outgoing[index]?.headers ?? null, count, 0)
+  )
+  if (sent !== count) throw new Error(`Cannot send to the server: it took ${sent} of ${count}`)
 }
 
-function receiveOne(index: number): void {
-  const size = checked('receive a reply', recv(sockets[index] as number, slab, slab.length, MSG_DONTWAIT))
-  const packet = packets[index] as Buffer
-  if (size !== packet.length || slab[0] !== packet[0] || slab[size - 1] !== packet[size - 1]) {
-    throw new Error('Cannot accept a reply: it is not what was sent')
+function receiveSome(index: number): number {
+  const fd = sockets[index] as number
+  const count = checked('receive replies', recvmmsg(fd, incoming.headers, options.window, MSG_DONTWAIT, null))
+  const letter = 97 + (index % 26)
+  for (let n = 0; n < count; n++) {
+    const bytes = incoming.bytes(n)
+    if (incoming.length(n) !== options.size || bytes[0] !== letter || bytes[options.size - 1] !== letter) {
+      throw new Error('Cannot accept a reply: it is not what was sent')
+    }
   }
+  return count
 }
 
 await takeTurns(serverPid, (until) => {
   let units = 0
-  let waiting = sockets.length
-  for (let index = 0; index < sockets.length; index++) sendOne(index)
+  let waiting = sockets.length * options.window
+  for (let index = 0; index < sockets.length; index++) sendSome(index, options.window)
   while (waiting > 0) {
     const ready = epoll.wait(50)
     const now = performance.now()
     if (now > until + drainLimit) throw new Error(`Cannot finish: ${waiting} datagrams were not answered`)
     for (let n = 0; n < ready; n++) {
       const index = epoll.ready(n)
-      receiveOne(index)
-      units++
-      if (now < until) sendOne(index)
-      else waiting--
+      const count = receiveSome(index)
+      units += count
+      if (now < until) sendSome(index, count)
+      else waiting -= count
     }
   }
   return units
