@@ -202,7 +202,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
           return undefined
         }
       } else if (size > this.#limits.maxPacketSize || size > slab.length) {
-        this.#drop(decodeAddress(sender, senderLength[0] as number), size, 'size')
+        this.#drop(decodeAddress(sender, senderLength[0]), size, 'size')
       } else return size
     }
     return undefined

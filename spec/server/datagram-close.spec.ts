@@ -13,7 +13,7 @@ import {
   UnixDatagramServer
 } from '../../lib/index.ts'
 import { runChild } from '../support/child.ts'
-import { UDPPeer, unixPeer } from '../support/datagram-peers.ts'
+import { UDPPeer, unixPeer, waitingAt } from '../support/datagram-peers.ts'
 import { overhear } from '../support/events.ts'
 import { temporaryPath } from '../support/peers.ts'
 import { udp, unixDatagram } from '../support/servers.ts'
@@ -215,6 +215,8 @@ describe.for(kinds)('close() of $name', ({ name, fresh, start, client }) => {
     await turns(10)
     await late.send('too late').catch(() => {})
     await turns(10)
+    // Nor does it wait in the kernel, for nobody.
+    if (native) expect(waitingAt(server.fileno())).toBe(0)
     release()
     expect(await closing).toMatchObject({ finished: 1, aborted: 0 })
     await serving
@@ -239,7 +241,7 @@ describe.for(kinds)('close() of $name', ({ name, fresh, start, client }) => {
     while (sent < 100 && (trouble === '' || trouble === 'EAGAIN')) {
       trouble = await peer.send('x').then(
         () => '',
-        ({ message }: Error) => message
+        (error: unknown) => (error as Error).message
       )
       if (trouble === '') sent++
       // A Unix queue is short, and its senders wait.
