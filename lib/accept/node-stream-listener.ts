@@ -87,7 +87,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   release(): Promise<void> {
-    return Promise.resolve()
+    return this.close()
   }
 
   discard(): void {

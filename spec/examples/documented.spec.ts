@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { InternetAddress } from '../../lib/index.ts'
 import * as face from '../../lib/index.ts'
+import * as testing from '../../lib/testing/entry.ts'
 import { filesOf, identity } from '../support/certificates.ts'
 import { type Example, markdownExamples, sourceExamples, sources } from '../support/examples.ts'
 import * as peers from '../support/peers.ts'
@@ -28,6 +29,10 @@ const documented = [...sources('lib').flatMap(sourceExamples), ...markdownExampl
 function fileOf(where: string): string {
   return `${basename(where).replace(/[^\w]+/g, '-')}.ts`
 }
+
+/** What it names of the entry point for tests. */
+const testingNames = ({ code }: Example): string[] =>
+  Object.keys(testing).filter((name) => new RegExp(`\\b${name}\\b`).test(code))
 
 const ownImport = /^import \{ (.*) \} from 'it-socketserver'$/m
 
@@ -54,6 +59,7 @@ function moduleOf(example: Example): string {
     `import { ${names.filter((name) => !isReplaced(name)).join(', ')} } from '../../lib/index.ts'`,
     `import { ${names.filter(isReplaced).join(', ')} } from '../../spec/support/readme-servers.ts'`,
     `import { ${helpers.join(', ')} } from '../../spec/support/peers.ts'`,
+    `import { ${testingNames(example).join(', ')} } from '../../lib/testing/entry.ts'`,
     withFiles(example.code.replace(ownImport, '')),
     'export {}',
     ''

@@ -1,0 +1,65 @@
+import { DatagramRequest } from '../accept/datagram-request.ts'
+import type { Address } from '../address.ts'
+import { NotListeningError } from '../errors.ts'
+import { accepted, dropped } from '../events.ts'
+import type { RequestServer } from '../request.ts'
+import type { Stats } from '../stats.ts'
+import { MemoryListener, type MemoryListenerOptions } from './memory-listener.ts'
+
+/** Where a memory listener of datagrams seems to be, and its bounds. */
+export interface MemoryDatagramOptions extends MemoryListenerOptions {
+  /** A larger datagram is dropped. */
+  readonly maxPacketSize: number
+}
+
+/** Datagrams from within the process: what {@link MemoryDatagramServer} listens by. */
+export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
+  readonly #maxPacketSize: number
+
+  /**
+   * @param options - its address and its bounds
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(options: MemoryDatagramOptions, owner: RequestServer, stats: Stats) {
+    super(options, owner, stats)
+    this.#maxPacketSize = options.maxPacketSize
+  }
+
+  /**
+   * Send a datagram.
+   *
+   * @param packet - its bytes, which are copied
+   * @param clientAddress - where the client seems to be: a Unix client that has no address, by default
+   * @returns the reply, when the request has gone; `undefined` where there is none
+   */
+  async send(packet: Uint8Array, clientAddress: Address = { family: 'unix', path: '' }): Promise<Buffer | undefined> {
+    if (!this.listening) throw new NotListeningError('Cannot send a datagram: the server does not listen')
+    if (packet.length > this.#maxPacketSize) {
+      this.#drop(clientAddress, packet.length, 'size')
+      return undefined
+    }
+    let reply: Buffer | undefined
+    const request = new DatagramRequest(this.owner, Buffer.from(packet), clientAddress, (bytes) => {
+      this.stats.bytesOut += bytes.length
+      reply = Buffer.from(bytes)
+    })
+    if (!this.arrive(request)) return undefined
+    this.stats.accepted++
+    this.stats.bytesIn += packet.length
+    if (accepted.hasSubscribers) accepted.publish({ clientAddress })
+    await new Promise<void>((resolve) => request.whenClosed(() => resolve()))
+    return reply
+  }
+
+  /** Drop one, counted and published. */
+  protected override refuse(request: DatagramRequest, reason: 'pending' | 'closing'): void {
+    this.#drop(request.clientAddress, request.packet.length, reason)
+    request.refuse('it was dropped')
+  }
+
+  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
+    this.stats.dropped++
+    if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
+  }
+}

@@ -1,0 +1,73 @@
+import type { DatagramRequest } from '../accept/datagram-request.ts'
+import type { Address } from '../address.ts'
+import { count, known } from '../arguments.ts'
+import { toBuffer } from '../bytes/to-buffer.ts'
+import type { Handler } from '../handler/run.ts'
+import { ListenerServer } from '../server/listener-server.ts'
+import type { Listener } from '../transport.ts'
+import type { Writable } from '../wfile.ts'
+import { MemoryDatagramListener } from './memory-datagram-listener.ts'
+import {
+  clientAddressOption,
+  type MemoryClientOptions,
+  type MemoryServerOptions,
+  memoryNames,
+  memoryOptions
+} from './memory-options.ts'
+
+/** Options of {@link MemoryDatagramServer}. */
+export interface MemoryDatagramServerOptions extends MemoryServerOptions {
+  /** A larger datagram is dropped and published: no bound by default. */
+  readonly maxPacketSize?: number
+}
+
+/**
+ * A server of datagrams from within the process, for tests of handlers. Its requests are those of a `UDPServer`.
+ *
+ * Resources: datagrams that nobody takes wait up to `maxPending`; past it they are dropped, counted and published.
+ * Errors: `TypeError` and `RangeError` for wrong options, at construction.
+ * Stopping: `close()`, or leaving a loop.
+ *
+ * @example
+ * class Length extends DatagramRequestHandler {
+ *   override async handle () {
+ *     await this.wfile.write(`${this.packet.length} bytes`)
+ *   }
+ * }
+ * const server = await new MemoryDatagramServer({}, Length).listen()
+ * const serving = server.serveForever()
+ * assert.equal(String(await server.send('four')), '4 bytes')
+ * await server.close()
+ * await serving
+ */
+export class MemoryDatagramServer extends ListenerServer<DatagramRequest, Address> {
+  readonly #listener: MemoryDatagramListener
+
+  /**
+   * @param options - its address and its bounds
+   * @param handler - who serves in `serveForever()` and `handleRequest()`
+   */
+  constructor(options: MemoryDatagramServerOptions = {}, handler?: Handler<DatagramRequest>) {
+    known('MemoryDatagramServer', options, [...memoryNames, 'maxPacketSize'])
+    super(options, handler)
+    const maxPacketSize = count('maxPacketSize', options.maxPacketSize, Number.POSITIVE_INFINITY)
+    this.#listener = new MemoryDatagramListener({ ...memoryOptions(options), maxPacketSize }, this, this.counters)
+  }
+
+  /**
+   * Send a datagram.
+   *
+   * @param packet - its bytes
+   * @param options - who the client seems to be
+   * @returns the reply, when the request has gone; `undefined` where nothing was sent back, or it was dropped
+   * @throws `NotListeningError` where nobody listens
+   */
+  async send(packet: Writable, options: MemoryClientOptions = {}): Promise<Buffer | undefined> {
+    return this.#listener.send(toBuffer(packet), clientAddressOption('send', options))
+  }
+
+  /** Make the listener. */
+  protected override createListener(): Listener<DatagramRequest> {
+    return this.#listener
+  }
+}

@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { it } from 'vitest'
+import { NativeDatagramListener } from '../../lib/accept/native-datagram-listener.ts'
+import { NodeStreamListener } from '../../lib/accept/node-stream-listener.ts'
+import type { StreamBinding } from '../../lib/accept/stream-binding.ts'
+import { TCPBinding } from '../../lib/accept/tcp-binding.ts'
+import { udpListener } from '../../lib/accept/udp-listener.ts'
+import { UnixDatagramBinding } from '../../lib/accept/unix-datagram-binding.ts'
+import { UnixStreamBinding } from '../../lib/accept/unix-stream-binding.ts'
+import type { Address, InternetAddress, Listener, Request, UnixAddress } from '../../lib/index.ts'
+import {
+  checkDatagramListener,
+  checkStreamListener,
+  type DatagramListenerSubject,
+  MemoryDatagramListener,
+  MemoryStreamListener,
+  type StreamListenerSubject
+} from '../../lib/testing/entry.ts'
+import { memoryDatagramClient, udpClient } from '../support/datagram-clients.ts'
+import { temporaryPath } from '../support/peers.ts'
+import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
+
+const abstractName = (): string => `\0it-kit-${temporaryPath()}`
+const owned = { mode: undefined, uid: undefined, gid: undefined }
+
+const limits = { maxQueuedReplies: 100, sendTimeout: 5_000, receiveBufferSize: undefined, sendBufferSize: undefined }
+const noMulticast = {
+  ...{ ipv6Only: false, reusePort: false, broadcast: false, multicast: [] },
+  ...{ multicastTTL: undefined, multicastLoopback: undefined, multicastInterface: undefined }
+}
+
+async function dialled({ address }: Listener<Request>): Promise<Socket> {
+  if (address === undefined) throw new Error('It does not listen')
+  if (address.family === 'unix' && address.path.startsWith('\0')) return dialUnix(address.path)
+  const target = address.family === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+  const client = connect({ ...target, allowHalfOpen: true })
+  await once(client, 'connect')
+  return client
+}
+
+/** A listener of Node's, however it is bound. */
+function ofNode(binding: (address: Address | undefined) => StreamBinding): StreamListenerSubject['listener'] {
+  return ({ server, stats, maxPending, address }) =>
+    new NodeStreamListener(
+      { binding: binding(address), maxPending, noDelay: false, keepAlive: undefined },
+      server,
+      stats
+    )
+}
+
+const tcp = (host: string): Omit<StreamListenerSubject, 'name'> => ({
+  listener: ofNode((address) => {
+    const port = (address as InternetAddress | undefined)?.port ?? 0
+    return new TCPBinding({ host, port, backlog: 511, exclusive: true }, `${host}:${port}`)
+  }),
+  connect: dialled,
+  fixedAddress: true,
+  reset: (client) => void (client as Socket).resetAndDestroy(),
+  addressOf: (client) => {
+    const { localAddress, localPort, localFamily } = client as Socket
+    return { family: localFamily, host: localAddress, port: localPort } as InternetAddress
+  }
+})
+
+const unix = (path: () => string): Omit<StreamListenerSubject, 'name'> => ({
+  listener: ofNode((address) => {
+    return new UnixStreamBinding({ ...owned, path: address?.family === 'unix' ? address.path : path() }, 511)
+  }),
+  connect: dialled,
+  fixedAddress: true,
+  addressOf: () => ({ family: 'unix', path: '' })
+})
+
+const streams: readonly StreamListenerSubject[] = [
+  { name: 'TCP over IPv4', ...tcp('127.0.0.1') },
+  { name: 'TCP over IPv6', ...tcp('::1') },
+  { name: 'a Unix path', ...unix(temporaryPath) },
+  { name: 'a Unix abstract name', ...unix(abstractName) },
+  {
+    name: 'memory',
+    listener: ({ server, stats, maxPending }) => new MemoryStreamListener({ maxPending }, server, stats),
+    connect: (listener) => (listener as MemoryStreamListener).connect(),
+    reset: (client: Duplex) => void client.destroy(new Error('reset')),
+    addressOf: () => ({ family: 'unix', path: '' })
+  }
+  // { name: 'TLS', ...tls },
+]
+
+const udp = (host: string, native: boolean): Omit<DatagramListenerSubject, 'name'> => ({
+  listener: ({ server, stats, maxPending, maxPacketSize, address }) => {
+    const port = (address as InternetAddress | undefined)?.port ?? 0
+    return udpListener(native, { ...limits, ...noMulticast, host, port, maxPending, maxPacketSize }, server, stats)
+  },
+  client: ({ address }) => udpClient(address as InternetAddress),
+  fixedAddress: true,
+  onDemand: native,
+  largest: 65_507
+})
+
+const unixDatagrams = (path: () => string): Omit<DatagramListenerSubject, 'name'> => ({
+  listener: ({ server, stats, maxPending, maxPacketSize, address }) => {
+    const options = { ...limits, ...owned, maxPending, maxPacketSize, path: (address as UnixAddress)?.path ?? path() }
+    return new NativeDatagramListener(new UnixDatagramBinding(options), options, server, stats)
+  },
+  client: ({ address }) => unixDatagramClient((address as UnixAddress).path, path()),
+  fixedAddress: true,
+  onDemand: true,
+  largest: 100_000
+})
+
+const datagrams: readonly DatagramListenerSubject[] = [
+  { name: 'UDP over IPv4, native', ...udp('127.0.0.1', true) },
+  { name: 'UDP over IPv6, native', ...udp('::1', true) },
+  { name: "UDP over IPv4, Node's", ...udp('127.0.0.1', false) },
+  { name: "UDP over IPv6, Node's", ...udp('::1', false) },
+  { name: 'datagrams at a Unix path', ...unixDatagrams(temporaryPath) },
+  { name: 'datagrams at a Unix abstract name', ...unixDatagrams(abstractName) },
+  {
+    name: 'datagrams in memory',
+    listener: ({ server, stats, maxPending, maxPacketSize }) =>
+      new MemoryDatagramListener({ maxPending, maxPacketSize }, server, stats),
+    client: (listener) => memoryDatagramClient(listener as MemoryDatagramListener),
+    largest: 1_000_000
+  }
+]
+
+for (const subject of datagrams) void checkDatagramListener(subject, { test: it })
+for (const subject of streams) void checkStreamListener(subject, { test: it })
