@@ -7,6 +7,7 @@ import type { Fault } from '../iterator/fault.ts'
 import type { Stats } from '../stats.ts'
 import type { FlowHost } from './flow-host.ts'
 import { hasLeft, linger } from './linger.ts'
+import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { requestClosed } from './request-closed.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
 
@@ -50,7 +51,7 @@ function onTimeout(this: Carrier): void {
 }
 
 /** Moves bytes between a socket and the rfile and wfile of its request, and closes it without losing the reply. */
-export class SocketFlow implements Upstream, Outlet {
+export class SocketFlow implements Upstream, Outlet, ReadTimerHost {
   #socket: Carrier
   readonly #host: FlowHost
   readonly #stats: Stats
@@ -63,8 +64,7 @@ export class SocketFlow implements Upstream, Outlet {
   #discarded = 0
   #noDelay: 'wanted' | 'set' | 'off'
   #timeout: number | undefined
-  #lastIn = 0
-  #readTimer: NodeJS.Timeout | undefined
+  #readTimer: ReadTimer | undefined
   #outputEnded = false
   #inputEnded = false
   #lingering = false
@@ -246,11 +246,18 @@ export class SocketFlow implements Upstream, Outlet {
     this.#socket.resume()
   }
 
-  // Not the socket's own timer, which every write puts off: a peer may be silent while it is written to.
   waits(): void {
     if (this.#timeout === undefined || this.#timeout === 0) return
-    this.#lastIn = performance.now()
-    if (this.#readTimer === undefined) this.#watch(this.#timeout)
+    this.#readTimer ??= new ReadTimer(this)
+    this.#readTimer.begin(this.#timeout)
+  }
+
+  get reading(): boolean {
+    return this.#reader?.parked === true
+  }
+
+  silent(timeout: number): void {
+    this.#host.timedOut(timeout)
   }
 
   send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void {
@@ -304,7 +311,7 @@ export class SocketFlow implements Upstream, Outlet {
   arrived(chunk: Buffer): void {
     this.bytesIn += chunk.length
     this.#stats.bytesIn += chunk.length
-    if (this.#readTimer !== undefined) this.#lastIn = performance.now()
+    this.#readTimer?.byteCame()
     if (!this.#discarding) {
       if (this.#reader?.push(chunk) === false) this.#socket.pause()
       return
@@ -330,23 +337,12 @@ export class SocketFlow implements Upstream, Outlet {
   }
 
   closed(): void {
-    clearTimeout(this.#readTimer)
+    this.#readTimer?.end()
     if (this.#lingering) hasLeft(this.#socket)
     this.#over ??= connectionClosed
     this.#reader?.fail(this.#over)
     this.#writer?.fail(this.#over)
     this.#host.socketClosed()
-  }
-
-  // One timer a connection, not one a read: it looks how long the last byte is ago.
-  #watch(milliseconds: number): void {
-    this.#readTimer = setTimeout(() => {
-      this.#readTimer = undefined
-      if (this.#reader?.parked !== true || this.#timeout === undefined) return
-      const left = this.#lastIn + this.#timeout - performance.now()
-      if (left > 0) this.#watch(Math.ceil(left))
-      else this.#host.timedOut(this.#timeout)
-    }, milliseconds)
   }
 
   // A handshake has been sent before: the first small write would wait for its acknowledgement.

@@ -30,7 +30,7 @@ class BadRequest extends Error {}
  * HTTP/1.1 as far as a health check or a control socket needs it: keep-alive and pipelining, bodies with a
  * Content-Length, HEAD, `Expect: 100-continue`. What it does not know it refuses.
  */
-export class HTTPHandler extends StreamRequestHandler {
+class HTTPHandler extends StreamRequestHandler {
   override timeout = 30_000
 
   override async handle(): Promise<void> {

@@ -27,7 +27,7 @@ const dot = 0x2e
 const lastLine = Buffer.from('.\r\n')
 
 /** SMTP with STARTTLS, as far as it takes to receive mail: RFC 5321 and RFC 3207. */
-export class SMTPHandler extends StreamRequestHandler<Mailbox> {
+class SMTPHandler extends StreamRequestHandler<Mailbox> {
   override timeout = 300_000
   #from: string | undefined
   #to: string[] = []

@@ -1,7 +1,7 @@
 import { StreamRequestHandler, TLSServer, type TLSServerOptions } from 'it-socketserver'
 
 /** Tells a client what its handshake said: by which name it was asked for, by which protocol, and who the client is. */
-export class WhoAmI extends StreamRequestHandler {
+class WhoAmI extends StreamRequestHandler {
   override async handle(): Promise<void> {
     const { alpnProtocol, authorized, peerCertificate, servername } = this.connection
     const name = authorized ? peerCertificate?.subject.CN : undefined
