@@ -7,7 +7,7 @@ import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.connect(('127.0.0.1', int(sys.argv[1])))
 for i in range(int(sys.argv[2])):
-    s.send(b'x' * 1000)
+    s.send(b'x' * 4000)
 `
 
 const preamble = `
@@ -78,8 +78,8 @@ describe.for(['native', 'node'])('a flood of 200,000 datagrams to a handler that
     expect(accepted + dropped + kernel).toBe(many)
     expect(served).toBe(accepted)
     expect(accepted).toBeGreaterThan(1_000)
-    // What was sent would take 200 MB at the least.
-    expect(grown).toBeLessThan(100 * MiB)
+    // What was sent would take 800 MB at the least; V8 lets garbage of a hundred lie about.
+    expect(grown).toBeLessThan(250 * MiB)
     expect(beats).toBeGreaterThan(0)
     expect(answered).toBeGreaterThan(0)
     if (backend === 'native') expect(dropped).toBe(0)
