@@ -77,7 +77,7 @@ describe.for(['native', 'node'])('a flood of 200,000 datagrams to a handler that
     const { accepted = 0, dropped = 0, kernel = 0, served = 0, grown = 0, beats, answered } = told
     expect(accepted + dropped + kernel).toBe(many)
     expect(served).toBe(accepted)
-    expect(accepted).toBeGreaterThan(1_000)
+    expect(accepted).toBeGreaterThan(100)
     // What was sent would take 800 MB at the least; V8 lets garbage of a hundred lie about.
     expect(grown).toBeLessThan(250 * MiB)
     expect(beats).toBeGreaterThan(0)
