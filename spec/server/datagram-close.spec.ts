@@ -320,6 +320,7 @@ describe('close() of a UDP server by native', () => {
     const loop = server.requests()
     const first = (await loop.next()).value as DatagramRequest
     const closing = server.close()
+    while (server.stats().waiting === 0) await turns()
     await first.close()
     for await (const request of loop) {
       seen.push(String(request.packet))
