@@ -381,8 +381,9 @@ export class BaseServer<R extends Request = Request>
     this.#intake.abort()
     // A request that is just being handed over arrives within this turn.
     await turn()
-    // Where nothing waits there is nothing to hand over, whether or not getRequest answers.
-    if (this.waiting === 0) this.#clearQueue()
+    // Where nothing waits there is nothing to hand over, whether or not getRequest answers. What the door has let in last
+    // is nobody's where no loop runs.
+    if (this.waiting === 0 || this.#loops === 0) this.#clearQueue()
   }
 
   #looping(by: 1 | -1): void {

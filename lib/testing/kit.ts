@@ -55,7 +55,8 @@ async function runCase<S extends { readonly name: string }>(
   trial: Trial
 ): Promise<void> {
   try {
-    await run(trial, subject)
+    // Each wait of a case has its bound; what calls back into user code may have none.
+    await trial.soon('the case comes to an end', run(trial, subject), 3)
   } catch (thrown) {
     const { message } = toError(thrown)
     throw new Error(`This does not hold: ${subject.name} ${name} (${message})`, {

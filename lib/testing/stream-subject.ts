@@ -57,7 +57,7 @@ export async function numberOf(trial: Trial, request: Request): Promise<number> 
 }
 
 /** All that a client gets, to the end or the error that ends it. */
-export async function received(trial: Trial, client: Duplex): Promise<Buffer> {
+export async function received(trial: Trial, client: Duplex, times = 1): Promise<Buffer> {
   const chunks: Buffer[] = []
   const over = new Promise<void>((resolve) => {
     if (client.destroyed || client.readableEnded) resolve()
@@ -65,6 +65,6 @@ export async function received(trial: Trial, client: Duplex): Promise<Buffer> {
     client.once('end', resolve)
     client.once('close', resolve)
   })
-  await trial.soon('a client sees the end of its connection', over)
+  await trial.soon('a client sees the end of its connection', over, times)
   return Buffer.concat(chunks)
 }

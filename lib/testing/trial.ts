@@ -15,11 +15,13 @@ export class Trial {
    *
    * @param what - as a clause: `the accept that waits ends`
    * @param promise - what is waited for
+   * @param times - so many times as long as usual
    */
-  async soon<T>(what: string, promise: T | PromiseLike<T>): Promise<T> {
+  async soon<T>(what: string, promise: T | PromiseLike<T>, times = 1): Promise<T> {
     let timer: NodeJS.Timeout | undefined
+    const milliseconds = times * this.#patience
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(this.#late(what))), this.#patience)
+      timer = setTimeout(() => reject(tooLate(what, milliseconds)), milliseconds)
     })
     try {
       return await Promise.race([promise, late])
@@ -36,7 +38,7 @@ export class Trial {
    */
   async until(what: string, holds: () => boolean): Promise<void> {
     for (const end = performance.now() + this.#patience; !holds(); await turn()) {
-      if (performance.now() > end) throw new Error(this.#late(what))
+      if (performance.now() > end) throw tooLate(what, this.#patience)
     }
   }
 
@@ -52,13 +54,18 @@ export class Trial {
       await this.soon('the cleanup ends', Promise.resolve(cleanup())).catch(() => {})
     }
   }
+}
 
-  #late(what: string): string {
-    return `this did not come true within ${this.#patience} ms: ${what}`
-  }
+function tooLate(what: string, milliseconds: number): Error {
+  return new Error(`this did not come true within ${milliseconds} ms: ${what}`)
 }
 
 /** Turns of the loop in which something that must not happen could have happened. */
 export async function turns(many = 10): Promise<void> {
   for (let i = 0; i < many; i++) await turn()
+}
+
+/** The same, for what a timer would do. */
+export function moment(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 10))
 }
