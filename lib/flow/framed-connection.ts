@@ -1,6 +1,6 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
-import type { FrameRequest } from '../accept/frame-request.ts'
-import type { StreamRequest } from '../accept/stream-request.ts'
+import type { FrameRequest } from '../accept/request/frame-request.ts'
+import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
 import { AbortedError, ClosedError } from '../errors.ts'

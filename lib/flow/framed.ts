@@ -1,4 +1,4 @@
-import type { FrameRequest } from '../accept/frame-request.ts'
+import type { FrameRequest } from '../accept/request/frame-request.ts'
 import { count, flag, known } from '../arguments.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'

@@ -1,5 +1,5 @@
-import type { FrameRequest } from '../accept/frame-request.ts'
-import { StreamRequest } from '../accept/stream-request.ts'
+import type { FrameRequest } from '../accept/request/frame-request.ts'
+import { StreamRequest } from '../accept/stream/stream-request.ts'
 import { show } from '../arguments.ts'
 import { refuseRequest } from '../handler/refuse.ts'
 import { checkRequest } from '../handler/run.ts'

@@ -1,5 +1,5 @@
-import { type FramePlace, FrameRequest } from '../accept/frame-request.ts'
-import type { StreamRequest } from '../accept/stream-request.ts'
+import { type FramePlace, FrameRequest } from '../accept/request/frame-request.ts'
+import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
 import { written } from '../bytes/stream-writer.ts'
 import { AbortedError } from '../errors.ts'

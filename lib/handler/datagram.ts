@@ -1,4 +1,4 @@
-import { MessageRequest } from '../accept/message-request.ts'
+import { MessageRequest } from '../accept/request/message-request.ts'
 import type { Request, RequestServer } from '../request.ts'
 import { BaseRequestHandler } from './base.ts'
 

@@ -1,5 +1,5 @@
-import { StreamRequest } from '../accept/stream-request.ts'
-import type { StreamSettings } from '../accept/stream-settings.ts'
+import { StreamRequest } from '../accept/stream/stream-request.ts'
+import type { StreamSettings } from '../accept/stream/stream-settings.ts'
 import type { Request, RequestServer } from '../request.ts'
 import { BaseRequestHandler } from './base.ts'
 

@@ -1,5 +1,5 @@
-import { type DatagramLimits, isNumericAddress, type MulticastGroup } from '../accept/datagram-options.ts'
-import type { UnixPathOptions } from '../accept/unix-path.ts'
+import { type DatagramLimits, isNumericAddress, type MulticastGroup } from '../accept/datagram/datagram-options.ts'
+import type { UnixPathOptions } from '../accept/unix/unix-path.ts'
 import { count, flag, integer, known, milliseconds, show, text } from '../arguments.ts'
 
 /** Options of every server with a socket. */

@@ -1,5 +1,5 @@
-import type { DatagramRequest } from '../accept/datagram-request.ts'
-import type { StreamRequest } from '../accept/stream-request.ts'
+import type { DatagramRequest } from '../accept/datagram/datagram-request.ts'
+import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { count } from '../arguments.ts'
 import { parallel } from '../flow/parallel.ts'
 import type { Handler } from '../handler/run.ts'

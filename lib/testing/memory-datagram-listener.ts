@@ -1,4 +1,4 @@
-import { DatagramRequest } from '../accept/datagram-request.ts'
+import { DatagramRequest } from '../accept/datagram/datagram-request.ts'
 import type { Address } from '../address.ts'
 import { NotListeningError } from '../errors.ts'
 import { accepted, dropped } from '../events.ts'

@@ -1,4 +1,4 @@
-import type { DatagramRequest } from '../accept/datagram-request.ts'
+import type { DatagramRequest } from '../accept/datagram/datagram-request.ts'
 import type { Address } from '../address.ts'
 import { count, known } from '../arguments.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'

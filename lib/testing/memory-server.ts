@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { StreamRequest } from '../accept/stream-request.ts'
+import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { Address } from '../address.ts'
 import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'

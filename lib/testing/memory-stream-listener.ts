@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { StreamRequest } from '../accept/stream-request.ts'
+import { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { Address } from '../address.ts'
 import { accepted, refused } from '../events.ts'
 import { MemoryListener } from './memory-listener.ts'

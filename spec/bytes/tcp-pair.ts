@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { StreamRequest } from '../../lib/accept/stream-request.ts'
+import type { StreamRequest } from '../../lib/accept/stream/stream-request.ts'
 import { TCPServer } from '../../lib/server/tcp.ts'
 import { dial } from '../support/peers.ts'
 

@@ -1,6 +1,6 @@
 import { TransformStream } from 'node:stream/web'
 import { describe, expect, it } from 'vitest'
-import { MessageRequest } from '../../lib/accept/message-request.ts'
+import { MessageRequest } from '../../lib/accept/request/message-request.ts'
 import { webStreams } from '../../lib/bytes/web-streams.ts'
 import { AbortedError } from '../../lib/errors.ts'
 import type { Settlement } from '../../lib/outcome.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MessageRequest } from '../../lib/accept/message-request.ts'
+import { MessageRequest } from '../../lib/accept/request/message-request.ts'
 import { parallel } from '../../lib/flow/parallel.ts'
 import { sequential } from '../../lib/flow/sequential.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'

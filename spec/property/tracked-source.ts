@@ -1,4 +1,4 @@
-import { MessageRequest } from '../../lib/accept/message-request.ts'
+import { MessageRequest } from '../../lib/accept/request/message-request.ts'
 import type { Settlement } from '../../lib/outcome.ts'
 import { BaseServer } from '../../lib/server/base.ts'
 import { microtasks, turns } from '../support/turns.ts'

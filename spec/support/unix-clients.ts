@@ -1,8 +1,8 @@
 import { Socket } from 'node:net'
-import { libc } from '../../lib/accept/libc.ts'
-import { Readiness } from '../../lib/accept/readiness.ts'
-import { AF_UNIX, encodeUnix } from '../../lib/accept/sockaddr.ts'
-import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../lib/accept/socket-type.ts'
+import { libc } from '../../lib/accept/native/libc.ts'
+import { Readiness } from '../../lib/accept/native/readiness.ts'
+import { AF_UNIX, encodeUnix } from '../../lib/accept/native/sockaddr.ts'
+import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../lib/accept/native/socket-type.ts'
 import type { DatagramClient } from '../../lib/testing/entry.ts'
 import { Inbox } from './datagram-clients.ts'
 

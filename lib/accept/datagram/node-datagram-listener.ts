@@ -1,0 +1,193 @@
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram'
+import { lookup } from 'node:dns'
+import { isIP } from 'node:net'
+import { type Address, formatAddress, formatHost, internetAddress } from '../../address.ts'
+import { acceptError, accepted, dropped } from '../../events.ts'
+import { Channel } from '../../iterator/channel.ts'
+import { quiet } from '../../iterator/turn.ts'
+import type { RequestServer } from '../../request.ts'
+import type { Stats } from '../../stats.ts'
+import type { Listener } from '../../transport.ts'
+import { listenError } from '../listen-error.ts'
+import { triage } from '../triage.ts'
+import type { UDPListenerOptions } from './datagram-options.ts'
+import { DatagramRequest } from './datagram-request.ts'
+import { networkInterface } from './network-interface.ts'
+import { notDelivered } from './undelivered.ts'
+
+// dgram looks up the address of each datagram it sends: a numeric one needs no thread of the pool.
+const numericFirst: typeof lookup = ((host: string, options: object, callback: (...result: unknown[]) => void) => {
+  const family = isIP(host)
+  if (family === 0) lookup(host, options, callback as never)
+  else callback(null, host, family)
+}) as never
+
+/**
+ * Datagrams by `node:dgram`, which receives all the time: what nobody takes waits here up to `maxPending`; past it a
+ * datagram is dropped, counted and published.
+ */
+export class NodeDatagramListener implements Listener<DatagramRequest> {
+  readonly #options: UDPListenerOptions
+  readonly #owner: RequestServer
+  readonly #stats: Stats
+  readonly #socket: Socket
+  readonly #channel: Channel<DatagramRequest>
+  #address: Address | undefined
+  #received = 0
+  #closing: Promise<void> | undefined
+  #closed = false
+  #released: Promise<void> | undefined
+
+  /**
+   * @param options - where and how
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(options: UDPListenerOptions, owner: RequestServer, stats: Stats) {
+    this.#options = options
+    this.#owner = owner
+    this.#stats = stats
+    this.#channel = new Channel(options.maxPending)
+    const settings: SocketOptions & { reusePort?: boolean } = {
+      type: isIP(options.host) === 6 ? 'udp6' : 'udp4',
+      lookup: numericFirst
+    }
+    if (options.ipv6Only) settings.ipv6Only = true
+    if (options.reusePort) settings.reusePort = true
+    if (options.receiveBufferSize !== undefined) settings.recvBufferSize = options.receiveBufferSize
+    if (options.sendBufferSize !== undefined) settings.sendBufferSize = options.sendBufferSize
+    this.#socket = createSocket(settings)
+    this.#socket.on('message', (packet, from) => this.#receive(packet, from))
+  }
+
+  get address(): Address | undefined {
+    return this.#address
+  }
+
+  get waiting(): number {
+    return this.#channel.size
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#options
+    const socket = this.#socket
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
+        this.#channel.end()
+        void this.release()
+        reject(listenError(`udp ${formatHost(host, port)}`, error))
+      }
+      socket.once('error', failed)
+      socket.bind({ address: host, port, exclusive: true }, () => {
+        try {
+          this.#configure()
+        } catch (error) {
+          failed(error as NodeJS.ErrnoException)
+          return
+        }
+        socket.off('error', failed)
+        socket.on('error', (error) => this.#troubled(error))
+        resolve()
+      })
+    })
+    const bound = socket.address()
+    this.#address = internetAddress(bound.family, bound.address, bound.port)
+  }
+
+  accept(): Promise<DatagramRequest | undefined> {
+    return this.#channel.take()
+  }
+
+  // What has come is in the kernel still, and is taken first. The socket stays open for the replies of those who are being
+  // served.
+  close(): Promise<void> {
+    this.#closing ??= quiet(() => this.#received, this.#options.maxPending).then(() => {
+      this.#closed = true
+      this.#channel.end()
+    })
+    return this.#closing
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.close().then(() => new Promise((resolve) => this.#socket.close(() => resolve())))
+    return this.#released
+  }
+
+  discard(): void {
+    this.#closed = true
+    this.#channel.discard((request) => {
+      this.#drop(request.clientAddress, request.packet.length, 'closing')
+    })
+  }
+
+  fileno(): number | undefined {
+    return undefined
+  }
+
+  ref(): void {
+    this.#socket.ref()
+  }
+
+  unref(): void {
+    this.#socket.unref()
+  }
+
+  #configure(): void {
+    const { broadcast, multicast, multicastInterface, multicastLoopback, multicastTTL } = this.#options
+    const socket = this.#socket
+    const six = socket.address().family === 'IPv6'
+    const nodes = (by: string): string => {
+      const { name, ipv4 } = networkInterface(by)
+      return six ? `::%${name}` : (ipv4 ?? by)
+    }
+    if (broadcast) socket.setBroadcast(true)
+    if (multicastTTL !== undefined) socket.setMulticastTTL(multicastTTL)
+    if (multicastLoopback !== undefined) socket.setMulticastLoopback(multicastLoopback)
+    if (multicastInterface !== undefined) socket.setMulticastInterface(nodes(multicastInterface))
+    for (const { group, interface: by } of multicast) socket.addMembership(group, by === undefined ? by : nodes(by))
+  }
+
+  #receive(packet: Buffer, from: RemoteInfo): void {
+    this.#received++
+    const clientAddress = internetAddress(from.family, from.address, from.port)
+    if (packet.length > this.#options.maxPacketSize) this.#drop(clientAddress, packet.length, 'size')
+    else if (
+      this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))
+    ) {
+      this.#stats.accepted++
+      this.#stats.bytesIn += packet.length
+      if (accepted.hasSubscribers) accepted.publish({ clientAddress })
+    } else this.#drop(clientAddress, packet.length, this.#closed ? 'closing' : 'pending')
+  }
+
+  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
+    this.#stats.dropped++
+    if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
+  }
+
+  #reply(bytes: Buffer, to: RemoteInfo): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Those that libuv could not send at once.
+      const waiting = this.#socket.getSendQueueCount?.() ?? 0
+      if (waiting >= this.#options.maxQueuedReplies) {
+        const full = Object.assign(new Error(`${waiting} replies wait already to be sent`), { code: 'ENOBUFS' })
+        reject(notDelivered(internetAddress(to.family, to.address, to.port), full))
+        return
+      }
+      this.#socket.send(bytes, to.port, to.address, (error) => {
+        if (error === null) {
+          this.#stats.bytesOut += bytes.length
+          resolve()
+          return
+        }
+        reject(notDelivered(internetAddress(to.family, to.address, to.port), error))
+      })
+    })
+  }
+
+  #troubled(error: Error): void {
+    const verdict = triage(error)
+    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (verdict === 'fatal') this.#channel.end(listenError(formatAddress(this.#address), error))
+  }
+}

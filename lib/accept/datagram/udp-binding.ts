@@ -1,0 +1,87 @@
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { formatHost } from '../../address.ts'
+import { libc } from '../native/libc.ts'
+import { AF_INET, AF_INET6, encodeInternet } from '../native/sockaddr.ts'
+import type { DatagramBinding } from './datagram-binding.ts'
+import type { UDPListenerOptions } from './datagram-options.ts'
+import { bindSocket, datagramSocket, refuseMore, setOption, socketOptions } from './datagram-socket.ts'
+import { networkInterface } from './network-interface.ts'
+
+const IPPROTO_IP = 0
+const IPPROTO_IPV6 = 41
+
+// The same five wishes, as either IP calls them.
+const optionsOf = {
+  4: { interface: [IPPROTO_IP, 32], ttl: [IPPROTO_IP, 33], loopback: [IPPROTO_IP, 34], join: [IPPROTO_IP, 35] },
+  6: { interface: [IPPROTO_IPV6, 17], ttl: [IPPROTO_IPV6, 18], loopback: [IPPROTO_IPV6, 19], join: [IPPROTO_IPV6, 20] }
+} as const
+const ipv6Only = [IPPROTO_IPV6, 26] as const
+
+/** A UDP socket by libc. */
+export class UDPBinding implements DatagramBinding {
+  readonly where: string
+  /** The length of an IP packet has 16 bits. */
+  readonly largest = 65_535
+  readonly #options: UDPListenerOptions
+
+  /** @param options - where and how */
+  constructor(options: UDPListenerOptions) {
+    this.#options = options
+    this.where = `udp ${formatHost(options.host, options.port)}`
+  }
+
+  async open(): Promise<number> {
+    const { host, port } = this.#options
+    const numeric = isIP(host) === 0 ? (await lookup(host, { family: 4 })).address : host
+    const six = numeric.includes(':')
+    return datagramSocket(six ? AF_INET6 : AF_INET, this.#options, (fd) => {
+      const { broadcast, reusePort } = this.#options
+      if (broadcast) setOption(fd, socketOptions.broadcast, 1)
+      if (reusePort) setOption(fd, socketOptions.reusePort, 1)
+      if (six) setOption(fd, ipv6Only, this.#options.ipv6Only ? 1 : 0)
+      bindSocket(fd, encodeInternet(numeric, port))
+      this.#joinGroups(fd, six ? 6 : 4)
+    })
+  }
+
+  // There is no end to a flood otherwise.
+  leave(fd: number): void {
+    refuseMore(fd)
+  }
+
+  #joinGroups(fd: number, version: 4 | 6): void {
+    const { multicast, multicastInterface, multicastLoopback, multicastTTL } = this.#options
+    const names = optionsOf[version]
+    if (multicastTTL !== undefined) setOption(fd, names.ttl, multicastTTL)
+    if (multicastLoopback !== undefined) setOption(fd, names.loopback, multicastLoopback ? 1 : 0)
+    if (multicastInterface !== undefined) {
+      const index = indexOf(multicastInterface)
+      setOption(fd, names.interface, version === 6 ? index : membership4(undefined, index))
+    }
+    for (const { group, interface: by } of multicast) {
+      const index = by === undefined ? 0 : indexOf(by)
+      setOption(fd, names.join, version === 6 ? membership6(group, index) : membership4(group, index))
+    }
+  }
+}
+
+function indexOf(given: string): number {
+  return libc().if_nametoindex(networkInterface(given).name)
+}
+
+/** struct ip_mreqn: group, address of the interface, index of the interface. */
+function membership4(group: string | undefined, index: number): Buffer {
+  const bytes = Buffer.alloc(12)
+  if (group !== undefined) libc().inet_pton(AF_INET, group, bytes)
+  bytes.writeInt32LE(index, 8)
+  return bytes
+}
+
+/** struct ipv6_mreq: group, index of the interface. */
+function membership6(group: string, index: number): Buffer {
+  const bytes = Buffer.alloc(20)
+  libc().inet_pton(AF_INET6, group, bytes)
+  bytes.writeInt32LE(index, 16)
+  return bytes
+}

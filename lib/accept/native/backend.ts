@@ -1,0 +1,33 @@
+import cluster from 'node:cluster'
+import { show } from '../../arguments.ts'
+import { libcMissing } from './libc.ts'
+
+/**
+ * Who talks to the kernel. `native`: system calls, by the optional package koffi, on Linux; what nobody asks for stays in
+ * the kernel. `node`: Node's own sockets, everywhere. `auto`, the default: `native` where it works, on the main thread
+ * and not in a worker of `node:cluster`.
+ */
+export type Backend = 'auto' | 'native' | 'node'
+
+/**
+ * Whether a server goes by system calls.
+ *
+ * @param backend - as its option says
+ */
+export function isNative(backend: Backend | undefined): boolean {
+  switch (backend) {
+    case undefined:
+    case 'auto':
+      // A worker's socket is its primary's, and that has none but Node's.
+      return !cluster.isWorker && libcMissing() === undefined
+    case 'node':
+      return false
+    case 'native': {
+      const missing = libcMissing()
+      if (missing === undefined) return true
+      throw new TypeError(`Option backend can't be 'native' here: ${missing.reason}`, { cause: missing.cause })
+    }
+    default:
+      throw new TypeError(`Option backend must be 'auto', 'native' or 'node': got ${show(backend)}`)
+  }
+}

@@ -1,0 +1,162 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { type Address, formatAddress, internetAddress } from '../../address.ts'
+import { acceptError, accepted, refused } from '../../events.ts'
+import { Channel } from '../../iterator/channel.ts'
+import { quiet } from '../../iterator/turn.ts'
+import type { RequestServer } from '../../request.ts'
+import type { Stats } from '../../stats.ts'
+import type { Listener } from '../../transport.ts'
+import { listenError } from '../listen-error.ts'
+import { triage } from '../triage.ts'
+import type { StreamBinding } from './stream-binding.ts'
+import { StreamRequest } from './stream-request.ts'
+
+/** Where to listen, and how: checked by the server. */
+export interface NodeStreamOptions {
+  /** Where it listens. */
+  readonly binding: StreamBinding
+  /** The most connections that wait to be accepted. */
+  readonly maxPending: number
+  /** TCP_NODELAY. */
+  readonly noDelay: boolean
+  /** Milliseconds of silence before a keep-alive probe; `undefined` for none. */
+  readonly keepAlive: number | undefined
+}
+
+/**
+ * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
+ * and unread, up to `maxPending`; past it a connection is closed, counted and published.
+ */
+export class NodeStreamListener implements Listener<StreamRequest> {
+  readonly #options: NodeStreamOptions
+  readonly #owner: RequestServer
+  readonly #stats: Stats
+  readonly #server: Server
+  readonly #channel: Channel<StreamRequest>
+  #address: Address | undefined
+  #arrived = 0
+  #closing: Promise<void> | undefined
+
+  /**
+   * @param options - where and how
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(options: NodeStreamOptions, owner: RequestServer, stats: Stats) {
+    this.#options = options
+    this.#owner = owner
+    this.#stats = stats
+    this.#channel = new Channel(options.maxPending)
+    this.#server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      keepAlive: options.keepAlive !== undefined,
+      keepAliveInitialDelay: options.keepAlive ?? 0
+    })
+    this.#server.on('connection', (socket) => this.#connected(socket))
+  }
+
+  get address(): Address | undefined {
+    return this.#address
+  }
+
+  get waiting(): number {
+    return this.#channel.size
+  }
+
+  async listen(): Promise<void> {
+    const { binding } = this.#options
+    let bound: Address | undefined
+    try {
+      bound = await binding.open(this.#server)
+    } catch (error) {
+      this.#channel.end()
+      throw listenError(binding.where, error as NodeJS.ErrnoException)
+    }
+    this.#server.on('error', (error) => this.#troubled(error))
+    this.#address = bound ?? addressOf(this.#server)
+  }
+
+  accept(): Promise<StreamRequest | undefined> {
+    return this.#channel.take()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shut()
+    return this.#closing
+  }
+
+  release(): Promise<void> {
+    return this.close()
+  }
+
+  discard(): void {
+    this.#channel.discard((request) => this.#refuse(request, 'closing'))
+  }
+
+  fileno(): number | undefined {
+    const handle = (this.#server as Server & { _handle?: { fd?: number } | null })._handle
+    return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined
+  }
+
+  ref(): void {
+    this.#server.ref()
+  }
+
+  unref(): void {
+    this.#server.unref()
+  }
+
+  #connected(socket: Socket): void {
+    this.#arrived++
+    const request = new StreamRequest(socket, this.#owner, this.#addressOf(socket), this.#stats, this.#options.noDelay)
+    if (this.#channel.offer(request)) {
+      this.#stats.accepted++
+      if (accepted.hasSubscribers) accepted.publish({ clientAddress: request.clientAddress })
+    } else this.#refuse(request, this.#closing === undefined ? 'pending' : 'closing')
+  }
+
+  // A TCP peer that has reset already has no address any more.
+  #addressOf({ remoteAddress, remotePort, remoteFamily }: Socket): Address | undefined {
+    const { clientAddress } = this.#options.binding
+    if (clientAddress !== undefined) return clientAddress
+    if (remoteAddress === undefined || remotePort === undefined) return undefined
+    return internetAddress(remoteFamily, remoteAddress, remotePort)
+  }
+
+  #refuse(request: StreamRequest, reason: 'pending' | 'closing'): void {
+    this.#stats.refused++
+    if (refused.hasSubscribers) refused.publish({ clientAddress: request.clientAddress, reason })
+    request.refuse(`the server ${reason === 'pending' ? `has ${this.#options.maxPending} waiting` : 'is closing'}`)
+  }
+
+  #troubled(error: Error): void {
+    const verdict = triage(error)
+    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (verdict !== 'fatal') return
+    this.#channel.end(listenError(formatAddress(this.#address), error))
+    void this.close()
+  }
+
+  // Closing resets those who sit in the kernel's backlog, so they are accepted first: libuv takes one a turn of the loop.
+  // Whoever comes meanwhile is taken too, but not for ever.
+  #emptyBacklog(): Promise<void> {
+    return quiet(() => this.#arrived, this.#options.binding.backlog)
+  }
+
+  async #shut(): Promise<void> {
+    if (this.#server.listening) {
+      this.#options.binding.leave()
+      await this.#emptyBacklog()
+      // Its 'close' comes only after the last connection has gone; the descriptor is given back at once.
+      this.#server.close()
+    }
+    this.#channel.end()
+  }
+}
+
+function addressOf(server: Server): Address | undefined {
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') return undefined
+  return internetAddress(bound.family, bound.address, bound.port)
+}

@@ -1,0 +1,270 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import type { Address } from '../../address.ts'
+import { count, flag, integer, milliseconds } from '../../arguments.ts'
+import { nodeStream } from '../../bytes/node-stream.ts'
+import { type WebStreams, webStreams } from '../../bytes/web-streams.ts'
+import { type AbortedError, BusyError, ClosedError, type LimitExceededError } from '../../errors.ts'
+import { rejection } from '../../iterator/deferred.ts'
+import type { RequestServer } from '../../request.ts'
+import type { RFile } from '../../rfile.ts'
+import type { Stats } from '../../stats.ts'
+import type { WFile } from '../../wfile.ts'
+import { RequestBase } from '../request/request-base.ts'
+import type { TLSOptions } from '../tls/tls-options.ts'
+import { engineOf, Upgrade } from '../tls/upgrade.ts'
+import { SocketFlow } from './socket-flow.ts'
+import type { StreamSettings } from './stream-settings.ts'
+
+const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
+
+/**
+ * An accepted connection: TCP, TLS or Unix.
+ *
+ * Nothing is read before somebody asks for a byte. `close()` sends what is left, ends the output and then reads and
+ * drops what the peer still sends, for at most a second and 16 MiB, so that the reply arrives whole.
+ *
+ * Python: the socket that `get_request` returns.
+ *
+ * @example
+ * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+ * const answer = exchange(server.address, 'Ada\n')
+ * for await (const request of server) {
+ *   const name = await request.rfile.readLine({ chomp: true })
+ *   request.wfile.write(`hello ${name}`)
+ *   await request.close()
+ *   break
+ * }
+ * assert.equal(await answer, 'hello Ada')
+ */
+export class StreamRequest extends RequestBase {
+  readonly #flow: SocketFlow
+  #upgrade: Upgrade | undefined
+
+  /**
+   * Made by a listener.
+   *
+   * @internal
+   */
+  constructor(
+    socket: Socket,
+    server: RequestServer,
+    clientAddress: Address | undefined,
+    stats: Stats,
+    noDelay: boolean
+  ) {
+    super(server, clientAddress)
+    this.#flow = new SocketFlow(socket, this, stats, noDelay)
+  }
+
+  /** The input. */
+  override get rfile(): RFile {
+    return this.#flow.reader
+  }
+
+  /** The output. */
+  override get wfile(): WFile {
+    return this.#flow.writer
+  }
+
+  /** Whether all has been sent, and only the peer's end is awaited. */
+  override get lingering(): boolean {
+    return this.#flow.lingering
+  }
+
+  /** Bytes that came in so far. */
+  override get bytesIn(): number {
+    return this.#flow.bytesIn
+  }
+
+  /** Bytes handed over to leave so far. */
+  override get bytesOut(): number {
+    return this.#flow.bytesOut
+  }
+
+  /** Whether the connection is encrypted: TLS, from its beginning or since `startTLS()`. */
+  get encrypted(): boolean {
+    return this.#flow.encrypted
+  }
+
+  /** Whether the client's certificate was asked for and accepted. */
+  get authorized(): boolean {
+    return this.#tls?.authorized ?? false
+  }
+
+  /** Why the client's certificate was not accepted, in OpenSSL's word, where it was asked for and let pass. */
+  get authorizationError(): string | undefined {
+    // A word, whatever the types say.
+    return (this.#tls?.authorizationError as string | null | undefined) ?? undefined
+  }
+
+  /** The client's certificate; `undefined` where it has shown none, and once the connection has closed. */
+  get peerCertificate(): PeerCertificate | undefined {
+    const certificate = this.#tls?.getPeerCertificate() as PeerCertificate | null | undefined
+    return certificate == null || Object.keys(certificate).length === 0 ? undefined : certificate
+  }
+
+  /** The protocol agreed on by ALPN, where one was. */
+  get alpnProtocol(): string | undefined {
+    return this.#tls?.alpnProtocol || undefined
+  }
+
+  /** The name of the server that the client asked for by SNI, where it did. */
+  get servername(): string | undefined {
+    // Typed for clients only: it is theirs that the server sees.
+    const { servername } = (this.#tls ?? {}) as { readonly servername?: string | false | null }
+    return servername || undefined
+  }
+
+  /** `'TLSv1.3'`, say; `undefined` where the connection is not encrypted, and once it has closed. */
+  get tlsVersion(): string | undefined {
+    return this.#tls?.getProtocol() ?? undefined
+  }
+
+  get #tls(): TLSSocket | undefined {
+    return this.#flow.encrypted ? (this.#flow.socket as TLSSocket) : undefined
+  }
+
+  /**
+   * Set what a handler's fields say. Python: what `StreamRequestHandler.setup` does.
+   *
+   * @param settings - what to set; what is left out stays
+   */
+  configure(settings: StreamSettings): void {
+    milliseconds('timeout', settings.timeout, 1, 1)
+    flag('noDelay', settings.noDelay, true)
+    integer('readHighWaterMark', settings.readHighWaterMark, 1, anySize)
+    integer('writeHighWaterMark', settings.writeHighWaterMark, 1, anySize)
+    count('maxWriteQueue', settings.maxWriteQueue, 1)
+    this.#flow.configure(settings)
+  }
+
+  /**
+   * Go on encrypted: STARTTLS. What was written before leaves in plain text first; what is read or written meanwhile
+   * waits for the handshake. `rfile` and `wfile` stay what they are.
+   *
+   * Bytes that the client has sent already must be the beginning of its handshake. Anything else would be plain text
+   * that somebody put in front of the encrypted (CVE-2011-0411): the request is aborted.
+   *
+   * @param options - as of {@link TLSServer}; one object for all requests: its context is made once, at the first. New
+   *   certificates come by a new object
+   * @throws {@link AbortedError} where the handshake fails, with the cause `handshake`, and the request is aborted
+   * @throws {@link BusyError} while a read waits, or where the connection is encrypted, or about to be
+   * @throws {@link ClosedError} after the close, and after `wfile.end()`
+   *
+   * @example
+   * const options = certificates()
+   * const server = await new TCPServer({ host: '127.0.0.1', port: 0 }, async (request) => {
+   *   const line = await request.rfile.readLine({ chomp: true })
+   *   assert.equal(line?.toString(), 'STARTTLS')
+   *   request.wfile.write('go ahead\r\n')
+   *   await request.startTLS(options)
+   *   await request.wfile.write('nobody else reads this')
+   * }).listen()
+   * const serving = server.serveForever()
+   * assert.equal(await exchangeStartTLS(server.address, 'STARTTLS\r\n'), 'nobody else reads this')
+   * await server.close()
+   * await serving
+   */
+  startTLS(options: TLSOptions): Promise<void> {
+    try {
+      this.#checkPlain()
+      this.#upgrade = new Upgrade(this.#flow, engineOf(options), this)
+      return this.#upgrade.run()
+    } catch (error) {
+      return rejection(error)
+    }
+  }
+
+  /**
+   * Take the socket out: untouched, paused, and no longer the server's to close.
+   *
+   * @returns the socket, a `TLSSocket` where the connection is encrypted, with `allowHalfOpen`; call its `resume()` after your listeners are on
+   * @throws {@link BusyError} after anything was read or written, {@link ClosedError} after the close
+   */
+  detach(): Socket {
+    if (this.isGone || this.isClosing) throw new ClosedError('Cannot detach the socket: the request was closed')
+    if (this.abortReason !== undefined) throw this.abortReason
+    if (!this.#flow.untouched || this.#upgrade !== undefined) {
+      throw new BusyError(
+        'Cannot detach the socket: the request was read or written already; toNodeStream() still works'
+      )
+    }
+    const socket = this.#flow.release(new ClosedError('Cannot use the request: its socket was detached'))
+    this.leave()
+    return socket
+  }
+
+  /**
+   * The request as a Node stream, over its rfile and wfile. Destroying the stream ends the request; `for await` over it
+   * destroys it at the end, as it does every Node stream.
+   */
+  toNodeStream(): Duplex {
+    return nodeStream(this)
+  }
+
+  /** The request as a `ReadableStream` and a `WritableStream`, over its rfile and wfile. */
+  toWebStreams(): WebStreams {
+    return webStreams(this)
+  }
+
+  /** @internal */
+  peerGone(error: Error): void {
+    if (this.#upgrade !== undefined) this.upgradeFailed(error)
+    else
+      this.abortFor('peer-gone', `the peer is gone (${(error as NodeJS.ErrnoException).code ?? error.message})`, error)
+  }
+
+  /** @internal */
+  timedOut(timeout: number): void {
+    this.abortFor('timeout', `nothing came or left for ${timeout} ms`)
+  }
+
+  /** @internal */
+  overflowed(error: LimitExceededError): void {
+    this.abort(error)
+  }
+
+  /** @internal */
+  socketClosed(): void {
+    this.leave()
+  }
+
+  /** @internal */
+  upgradeFailed(error: Error): void {
+    this.abortFor('handshake', `its TLS handshake failed (${error.message})`, error)
+  }
+
+  /** @internal */
+  upgraded(): void {
+    this.#upgrade = undefined
+  }
+
+  #checkPlain(): void {
+    if (this.abortReason !== undefined) throw this.abortReason
+    if (this.isGone || this.isClosing) throw new ClosedError('Cannot start TLS: the request was closed')
+    if (this.encrypted) throw new BusyError('Cannot start TLS: the connection is encrypted already')
+    if (this.#upgrade !== undefined) throw new BusyError('Cannot start TLS: its handshake is under way already')
+    if (this.#flow.reader.parked) throw new BusyError('Cannot start TLS: a read is waiting')
+    if (this.#flow.writer.ended) throw new ClosedError('Cannot start TLS: the output was ended')
+  }
+
+  /** Send what is left and release what the request holds. */
+  protected override finish(): Promise<void> {
+    if (this.#upgrade !== undefined) this.upgradeFailed(new Error('the request was closed in the middle of it'))
+    return this.#flow.shut()
+  }
+
+  /** Let go at once. */
+  protected override cut(error: AbortedError): void {
+    this.#upgrade?.cut(error)
+    if (error.cause === 'peer-gone') this.#flow.fail(error)
+    else this.#flow.destroy(error)
+  }
+
+  /** Call back when no iteration of the source is under way. */
+  protected override whenReadEnds(callback: () => void): void {
+    this.#flow.reader.whenIdle(callback)
+  }
+}

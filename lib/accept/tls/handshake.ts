@@ -1,0 +1,82 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { type Address, formatAddress } from '../../address.ts'
+import { AbortedError } from '../../errors.ts'
+import { handshake as handshakes } from '../../events.ts'
+
+/** Called once: with why it failed, or with the encrypted socket. */
+export type HandshakeEnded = (error: Error | undefined, secured: TLSSocket | undefined) => void
+
+const handshakeOf = Symbol('handshake')
+
+interface Carrier extends Socket {
+  [handshakeOf]?: Handshake | undefined
+}
+
+function onClose(this: Carrier): void {
+  const handshake = this[handshakeOf]
+  // The server tells of it in this turn, and says why; where it did not, nobody else would.
+  if (handshake !== undefined) setImmediate(() => handshake.fail(new Error('the connection has closed')))
+}
+
+/**
+ * The handshake that an encrypted socket comes from, while it lasts.
+ *
+ * Node gives no public way from the encrypted socket back to the plain one that it was given: TLSSocket has kept it in
+ * `_parent` since Node 0.11, and spec/accept/tls-engine.spec.ts fails on a Node where it does not. No handshake would
+ * succeed there, but nobody would get another one's connection.
+ */
+export function handshakeUnder(secured: TLSSocket): Handshake | undefined {
+  return (secured as TLSSocket & { readonly _parent?: Carrier })._parent?.[handshakeOf]
+}
+
+/** One TLS handshake of a connection. */
+export class Handshake {
+  /** When it began, by `performance.now()`. */
+  readonly begun = performance.now()
+  readonly #socket: Carrier
+  readonly #clientAddress: Address | undefined
+  readonly #ended: HandshakeEnded
+
+  /**
+   * @param socket - the plain connection
+   * @param clientAddress - where it comes from
+   * @param ended - called once
+   */
+  constructor(socket: Socket, clientAddress: Address | undefined, ended: HandshakeEnded) {
+    this.#socket = socket
+    this.#clientAddress = clientAddress
+    this.#ended = ended
+    this.#socket[handshakeOf] = this
+    socket.on('close', onClose)
+  }
+
+  /** It was done. */
+  succeed(secured: TLSSocket): void {
+    if (!this.#over()) return
+    if (handshakes.hasSubscribers) {
+      handshakes.publish({ clientAddress: this.#clientAddress, elapsed: performance.now() - this.begun })
+    }
+    this.#ended(undefined, secured)
+  }
+
+  /** It has failed, or was cut: the connection goes. Only the first end counts. */
+  fail(origin: Error): void {
+    if (!this.#over()) return
+    this.#socket.destroy()
+    if (handshakes.hasSubscribers) {
+      const clientAddress = this.#clientAddress
+      const why = `The TLS handshake with ${formatAddress(clientAddress)} failed: ${origin.message}`
+      const error = new AbortedError(why, 'handshake', origin)
+      handshakes.publish({ clientAddress, elapsed: performance.now() - this.begun, error })
+    }
+    this.#ended(origin, undefined)
+  }
+
+  #over(): boolean {
+    if (this.#socket[handshakeOf] !== this) return false
+    this.#socket[handshakeOf] = undefined
+    this.#socket.off('close', onClose)
+    return true
+  }
+}

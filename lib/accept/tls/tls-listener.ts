@@ -1,0 +1,199 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Address } from '../../address.ts'
+import { refused } from '../../events.ts'
+import { Channel } from '../../iterator/channel.ts'
+import type { RequestServer } from '../../request.ts'
+import type { Stats } from '../../stats.ts'
+import type { Listener } from '../../transport.ts'
+import { StreamRequest } from '../stream/stream-request.ts'
+import type { Handshake } from './handshake.ts'
+import type { TLSEngine } from './tls-engine.ts'
+
+/** The bounds of a {@link TLSListener}. */
+export interface TLSListenerOptions {
+  /** The most handshakes at once. */
+  readonly maxHandshakes: number
+  /** The most encrypted connections that wait to be accepted. */
+  readonly maxPending: number
+  /** TCP_NODELAY. */
+  readonly noDelay: boolean
+}
+
+// At the bound, a handshake that has had this long makes room for somebody new. Honest ones take a few round trips.
+const protectedFor = 1_000
+
+/**
+ * Encrypted connections, made of a plain listener's: their handshakes run here, before anybody accepts them.
+ *
+ * It takes plain connections only while there is room for a handshake. At the bound the others wait, unread, with the
+ * plain listener; as soon as the oldest handshake has had a second, the next one that comes takes its place. Whoever is
+ * secured waits to be accepted, up to `maxPending`; past it connections are closed, counted and published.
+ */
+export class TLSListener implements Listener<StreamRequest> {
+  readonly #plain: Listener<StreamRequest>
+  readonly #engine: TLSEngine
+  readonly #options: TLSListenerOptions
+  readonly #owner: RequestServer
+  readonly #stats: Stats
+  readonly #secured: Channel<StreamRequest>
+  // In the order in which they began.
+  readonly #handshakes = new Set<Handshake>()
+  #pulling = false
+  #failure: unknown
+  #discarded = false
+  #timer: NodeJS.Timeout | undefined
+  #wake: (() => void) | undefined
+
+  /**
+   * @param plain - where the connections come from; this one listens and closes it
+   * @param engine - does the handshakes
+   * @param options - the bounds
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(
+    plain: Listener<StreamRequest>,
+    engine: TLSEngine,
+    options: TLSListenerOptions,
+    owner: RequestServer,
+    stats: Stats
+  ) {
+    this.#plain = plain
+    this.#engine = engine
+    this.#options = options
+    this.#owner = owner
+    this.#stats = stats
+    this.#secured = new Channel(options.maxPending)
+  }
+
+  get address(): Address | undefined {
+    return this.#plain.address
+  }
+
+  get waiting(): number {
+    return this.#plain.waiting + this.#handshakes.size + this.#secured.size
+  }
+
+  async listen(): Promise<void> {
+    await this.#plain.listen()
+    this.#pulling = true
+    void this.#pull()
+  }
+
+  accept(): Promise<StreamRequest | undefined> {
+    return this.#secured.take()
+  }
+
+  async close(): Promise<void> {
+    await this.#plain.close()
+    if (!this.#pulling) this.#endWhenDone()
+  }
+
+  release(): Promise<void> {
+    return this.#plain.release()
+  }
+
+  discard(): void {
+    this.#discarded = true
+    this.#plain.discard()
+    for (const handshake of this.#handshakes) handshake.fail(new Error('the server is closing'))
+    this.#secured.discard((request) => this.#refuse(request, 'closing'))
+    this.#roomMade()
+  }
+
+  fileno(): number | undefined {
+    return this.#plain.fileno()
+  }
+
+  ref(): void {
+    this.#plain.ref()
+  }
+
+  unref(): void {
+    this.#plain.unref()
+  }
+
+  async #pull(): Promise<void> {
+    try {
+      while (true) {
+        for (let full = this.#full(); full !== undefined; full = this.#full()) await full
+        const request = await this.#plain.accept()
+        if (request === undefined) break
+        this.#begin(request)
+      }
+    } catch (error) {
+      this.#failure = error
+    }
+    this.#pulling = false
+    this.#endWhenDone()
+  }
+
+  /** `undefined` where a handshake may begin; else a promise to look again. */
+  #full(): Promise<void> | undefined {
+    const [oldest] = this.#handshakes
+    if (oldest === undefined || this.#handshakes.size < this.#options.maxHandshakes) return undefined
+    const left = oldest.begun + protectedFor - performance.now()
+    if (left <= 0) return undefined
+    return new Promise((resolve) => {
+      this.#wake = resolve
+      this.#timer = setTimeout(() => this.#roomMade(), Math.ceil(left)).unref()
+    })
+  }
+
+  #roomMade(): void {
+    clearTimeout(this.#timer)
+    this.#wake?.()
+    this.#wake = undefined
+  }
+
+  #begin(request: StreamRequest): void {
+    if (this.#discarded) {
+      this.#refuse(request, 'closing')
+      return
+    }
+    const { clientAddress } = request
+    let socket: Socket
+    try {
+      socket = request.detach()
+    } catch {
+      // It was reset while it waited.
+      this.#refuse(request, 'handshake')
+      return
+    }
+    const { maxHandshakes } = this.#options
+    const [oldest] = this.#handshakes
+    if (oldest !== undefined && this.#handshakes.size >= maxHandshakes) {
+      oldest.fail(new Error(`it had to make room (maxHandshakes is ${maxHandshakes})`))
+    }
+    const handshake = this.#engine.handshake(socket, clientAddress, (_error, secured) => {
+      this.#handshakes.delete(handshake)
+      this.#ended(clientAddress, secured)
+    })
+    this.#handshakes.add(handshake)
+  }
+
+  #ended(clientAddress: Address | undefined, secured: TLSSocket | undefined): void {
+    this.#roomMade()
+    if (secured === undefined) this.#turnedAway(clientAddress, this.#discarded ? 'closing' : 'handshake')
+    else {
+      const request = new StreamRequest(secured, this.#owner, clientAddress, this.#stats, this.#options.noDelay)
+      if (!this.#secured.offer(request)) this.#refuse(request, this.#discarded ? 'closing' : 'pending')
+    }
+    this.#endWhenDone()
+  }
+
+  #refuse(request: StreamRequest, reason: 'pending' | 'closing' | 'handshake'): void {
+    this.#turnedAway(request.clientAddress, reason)
+    request.refuse(`the server ${reason === 'pending' ? `has ${this.#options.maxPending} waiting` : 'is closing'}`)
+  }
+
+  #turnedAway(clientAddress: Address | undefined, reason: 'pending' | 'closing' | 'handshake'): void {
+    this.#stats.refused++
+    if (refused.hasSubscribers) refused.publish({ clientAddress, reason })
+  }
+
+  #endWhenDone(): void {
+    if (!this.#pulling && this.#handshakes.size === 0) this.#secured.end(this.#failure)
+  }
+}
