@@ -36,6 +36,9 @@ const testingNames = ({ code }: Example): string[] =>
 
 const ownImport = /^import \{ (.*) \} from 'it-socketserver'$/m
 
+// What every example has, and what is found by its use.
+const givenImports = /^import .* from '(?:it-socketserver\/testing|node:assert\/strict)'$/gm
+
 /** What the example names: as it imports it itself, or, where it imports nothing of ours, whatever it uses. */
 function namesOf({ code }: Example): string[] {
   const own = ownImport.exec(code)?.[1]
@@ -60,7 +63,7 @@ function moduleOf(example: Example): string {
     `import { ${names.filter(isReplaced).join(', ')} } from '../../spec/support/readme-servers.ts'`,
     `import { ${helpers.join(', ')} } from '../../spec/support/peers.ts'`,
     `import { ${testingNames(example).join(', ')} } from '../../lib/testing/entry.ts'`,
-    withFiles(example.code.replace(ownImport, '')),
+    withFiles(example.code.replace(ownImport, '').replaceAll(givenImports, '')),
     'export {}',
     ''
   ].join('\n')
