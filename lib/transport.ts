@@ -21,7 +21,7 @@ export interface Listener<R extends Request> {
   /** Take nobody new in; what waits can still be accepted. Safe to call twice. */
   close(): Promise<void>
 
-  /** Give everything back: the last request has gone. Safe to call twice. */
+  /** Give everything back: the last request has gone. Closes where that was not done. Safe to call twice. */
   release(): Promise<void>
 
   /** Refuse what waits. */

@@ -23,9 +23,10 @@ export interface HostOptions extends PendingOptions {
 /** Where a Unix server listens. */
 export interface PathOptions {
   /**
-   * The path of the socket, 107 bytes at most. Where nobody answers at a socket that stands there, it is replaced; at the
-   * close it is removed, where it is still this server's. On Linux a name that begins with a NUL is abstract: there is no
-   * file (`\0name`; needs the package koffi).
+   * The path of the socket, 107 bytes at most. Where nobody answers at a socket that stands there, it is replaced; all
+   * else that stands there (a live socket, a file, a symbolic link) stays, and the error is `EADDRINUSE`. At the close it
+   * is removed, where it is still this server's. On Linux a name that begins with a NUL is abstract: there is no file
+   * (`\0name`; needs the package koffi).
    */
   readonly path: string
   /** Permissions of the socket file, `0o660` say: what the umask leaves by default. */

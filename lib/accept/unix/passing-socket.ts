@@ -28,7 +28,12 @@ export class PassingSocket {
     this.name = this.path
     if (process.platform !== 'linux' || Buffer.byteLength(this.path) <= longestPath) return
     // A folder has a short name too, by its descriptor.
-    this.#fd = openSync(this.#folder, 'r')
+    try {
+      this.#fd = openSync(this.#folder, 'r')
+    } catch (error) {
+      this.remove()
+      throw error
+    }
     this.name = `/proc/self/fd/${this.#fd}/${file}`
   }
 
