@@ -9,7 +9,9 @@ import { NodeStreamListener } from '../../lib/accept/stream/node-stream-listener
 import type { StreamBinding } from '../../lib/accept/stream/stream-binding.ts'
 import { TCPBinding } from '../../lib/accept/stream/tcp-binding.ts'
 import { UnixStreamBinding } from '../../lib/accept/stream/unix-stream-binding.ts'
-import type { Address, InternetAddress, Listener, Request, UnixAddress } from '../../lib/index.ts'
+import { TLSEngine } from '../../lib/accept/tls/tls-engine.ts'
+import { TLSListener } from '../../lib/accept/tls/tls-listener.ts'
+import type { Address, InternetAddress, Listener, Request, StreamRequest, UnixAddress } from '../../lib/index.ts'
 import {
   checkDatagramListener,
   checkStreamListener,
@@ -19,7 +21,7 @@ import {
   type StreamListenerSubject
 } from '../../lib/testing/entry.ts'
 import { memoryDatagramClient, udpClient } from '../support/datagram-clients.ts'
-import { temporaryPath } from '../support/peers.ts'
+import { certificates, dialTLS, temporaryPath } from '../support/peers.ts'
 import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
 
 const abstractName = (): string => `\0it-kit-${temporaryPath()}`
@@ -84,8 +86,21 @@ const streams: readonly StreamListenerSubject[] = [
     connect: (listener) => (listener as MemoryStreamListener).connect(),
     reset: (client: Duplex) => void client.destroy(new Error('reset')),
     addressOf: () => ({ family: 'unix', path: '' })
+  },
+  {
+    ...tcp('127.0.0.1'),
+    name: 'TLS',
+    listener(made) {
+      const plain = tcp('127.0.0.1').listener(made) as Listener<StreamRequest>
+      const bounds = { maxHandshakes: 100, maxPending: made.maxPending, noDelay: true }
+      return new TLSListener(plain, new TLSEngine('TLS', certificates()), bounds, made.server, made.stats)
+    },
+    connect: async (listener) => {
+      const socket = await dialled(listener)
+      return Object.assign(await dialTLS(listener.address as InternetAddress, { socket }), { plain: socket })
+    },
+    reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
   }
-  // { name: 'TLS', ...tls },
 ]
 
 const udp = (host: string, native: boolean): Omit<DatagramListenerSubject, 'name'> => ({

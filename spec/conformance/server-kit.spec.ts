@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connect as connectTLS } from 'node:tls'
 import { it } from 'vitest'
 import {
   type Address,
   type InternetAddress,
   TCPServer,
+  TLSServer,
   UDPServer,
   type UnixAddress,
   UnixDatagramServer,
@@ -21,7 +23,7 @@ import {
   type ServerSubject
 } from '../../lib/testing/entry.ts'
 import { udpClient } from '../support/datagram-clients.ts'
-import { received, temporaryPath } from '../support/peers.ts'
+import { certificates, received, temporaryPath, trusted } from '../support/peers.ts'
 import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
 
 const abstractName = (): string => `\0it-kit-${temporaryPath()}`
@@ -88,8 +90,12 @@ const servers: readonly ServerSubject[] = [
   { name: "UDPServer over IPv4, Node's", ...udp('127.0.0.1', 'node') },
   { name: "UDPServer over IPv6, Node's", ...udp('::1', 'node') },
   { name: 'UnixDatagramServer at a path', ...unixDatagrams(temporaryPath) },
-  { name: 'UnixDatagramServer at an abstract name', ...unixDatagrams(abstractName) }
-  // { name: 'TLSServer', ...streams(…) },
+  { name: 'UnixDatagramServer at an abstract name', ...unixDatagrams(abstractName) },
+  {
+    name: 'TLSServer',
+    server: () => new TLSServer({ maxPending, ...certificates() }),
+    ask: (server, input) => byStream(connectTLS({ ...trusted(), ...(server.address as InternetAddress) }), input)
+  }
 ]
 
 for (const subject of servers) void checkServer(subject, { test: it })

@@ -76,7 +76,12 @@ export class TLSListener implements Listener<StreamRequest> {
   }
 
   async listen(): Promise<void> {
-    await this.#plain.listen()
+    try {
+      await this.#plain.listen()
+    } catch (error) {
+      this.#secured.end()
+      throw error
+    }
     this.#pulling = true
     void this.#pull()
   }
