@@ -73,7 +73,7 @@ describe('readiness', () => {
   it('does not spin where something is there and nobody waits', async () => {
     // In a process that does nothing else, where each ring is a turn of the loop: rung for ever, tens of thousands.
     const { stdout } = await runChild(`
-      import { Readiness } from ${JSON.stringify(new URL('../../dist/accept/readiness.js', import.meta.url).href)}
+      import { Readiness } from ${JSON.stringify(new URL('../../../dist/accept/native/readiness.js', import.meta.url).href)}
       import koffi from ${JSON.stringify(import.meta.resolve('koffi'))}
       const c = koffi.load(null)
       const fds = new Int32Array(2)
