@@ -1,7 +1,8 @@
-import { NodeStreamListener, type NodeStreamOptions } from '../accept/stream/node-stream-listener.ts'
+import { type Backend, isNative } from '../accept/native/backend.ts'
+import { tcpListener } from '../accept/stream/stream-listener.ts'
+import type { TCPListenerOptions } from '../accept/stream/stream-options.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
-import { TCPBinding } from '../accept/stream/tcp-binding.ts'
-import { formatHost, type InternetAddress } from '../address.ts'
+import type { InternetAddress } from '../address.ts'
 import { flag, known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Listener } from '../transport.ts'
@@ -21,18 +22,28 @@ export interface TCPServerOptions extends HostOptions, StreamServerOptions {
   readonly noDelay?: boolean
   /** Probe silent peers (SO_KEEPALIVE), after so many milliseconds where it is a number: false by default. */
   readonly keepAlive?: boolean | number
+  /** Who talks to the kernel: `auto` by default. */
+  readonly backend?: Backend
 }
 
 /** The names of {@link TCPServerOptions}. */
-export const tcpOptionNames = ['host', 'port', 'ipv6Only', 'reusePort', 'backlog', 'maxPending', 'noDelay', 'keepAlive']
+export const tcpOptionNames = [
+  'host',
+  'port',
+  'ipv6Only',
+  'reusePort',
+  'backlog',
+  'maxPending',
+  'noDelay',
+  'keepAlive',
+  'backend'
+]
 
-/** Options of TCP, checked: how its listener is made. */
-export function tcpListenerOptions(options: TCPServerOptions): NodeStreamOptions {
-  const { host, port, ipv6Only, reusePort } = hostOptions(options)
-  const backlog = backlogOption(options)
-  const target = { host, port, ipv6Only, backlog, ...(reusePort && { reusePort }) }
+/** Options of TCP, checked. */
+export function tcpOptions(options: TCPServerOptions, native: boolean): TCPListenerOptions {
   return {
-    binding: new TCPBinding(target, formatHost(host, port)),
+    ...hostOptions(options, native),
+    backlog: backlogOption(options),
     maxPending: pendingOption(options),
     noDelay: flag('noDelay', options.noDelay, true),
     keepAlive: keepAliveOption(options.keepAlive)
@@ -42,7 +53,8 @@ export function tcpListenerOptions(options: TCPServerOptions): NodeStreamOptions
 /**
  * A TCP server: an async iterable of accepted connections.
  *
- * Resources: a listening socket; connections that nobody has taken wait, unread, up to `maxPending`.
+ * Resources: a listening socket. Connections that nobody has asked for wait in the kernel's backlog; with the `node`
+ * backend they are accepted, and wait unread, up to `maxPending`; past it they are closed and published.
  * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`.
  * Stopping: `close()`, or leaving a loop.
  * Python: `TCPServer`.
@@ -64,8 +76,9 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
   constructor(options: TCPServerOptions = {}, handler?: Handler<StreamRequest>) {
     known('TCPServer', options, tcpOptionNames)
     super(options, handler)
-    const listener = tcpListenerOptions(options)
-    this.#make = () => new NodeStreamListener(listener, this, this.counters)
+    const native = isNative(options.backend)
+    const listener = tcpOptions(options, native)
+    this.#make = () => tcpListener(native, listener, this, this.counters)
   }
 
   /** Make the listener. */

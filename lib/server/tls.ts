@@ -1,4 +1,5 @@
-import { NodeStreamListener } from '../accept/stream/node-stream-listener.ts'
+import { isNative } from '../accept/native/backend.ts'
+import { tcpListener } from '../accept/stream/stream-listener.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { TLSEngine } from '../accept/tls/tls-engine.ts'
 import { TLSListener } from '../accept/tls/tls-listener.ts'
@@ -8,7 +9,7 @@ import { count, known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Listener } from '../transport.ts'
 import { ListenerServer } from './listener-server.ts'
-import { type TCPServerOptions, tcpListenerOptions, tcpOptionNames } from './tcp.ts'
+import { type TCPServerOptions, tcpOptionNames, tcpOptions } from './tcp.ts'
 
 /** Options of {@link TLSServer}: of TCP, of `tls.createServer()`, and the bounds of the handshake. */
 export interface TLSServerOptions extends TCPServerOptions, TLSOptions {
@@ -50,12 +51,13 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
   constructor(options: TLSServerOptions, handler?: Handler<StreamRequest>) {
     known('TLSServer', options, names)
     super(options, handler)
-    const plain = tcpListenerOptions(options)
+    const native = isNative(options.backend)
+    const plain = tcpOptions(options, native)
     const maxHandshakes = count('maxHandshakes', options.maxHandshakes, defaultMaxHandshakes)
     this.#engine = new TLSEngine('TLSServer', options)
     this.#make = () =>
       new TLSListener(
-        new NodeStreamListener(plain, this, this.counters),
+        tcpListener(native, plain, this, this.counters),
         this.#engine,
         { maxHandshakes, maxPending: plain.maxPending, noDelay: plain.noDelay },
         this,

@@ -1,6 +1,6 @@
-import { NodeStreamListener } from '../accept/stream/node-stream-listener.ts'
+import { type Backend, isNative } from '../accept/native/backend.ts'
+import { unixListener } from '../accept/stream/stream-listener.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
-import { UnixStreamBinding } from '../accept/stream/unix-stream-binding.ts'
 import type { UnixAddress } from '../address.ts'
 import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
@@ -16,12 +16,15 @@ import {
 } from './options.ts'
 
 /** Options of {@link UnixStreamServer}. */
-export interface UnixStreamServerOptions extends PathOptions, StreamServerOptions {}
+export interface UnixStreamServerOptions extends PathOptions, StreamServerOptions {
+  /** Who talks to the kernel: `auto` by default. */
+  readonly backend?: Backend
+}
 
 /**
  * A Unix stream server: an async iterable of accepted connections.
  *
- * Resources: a listening socket and its path.
+ * Resources: a listening socket and its path; connections that nobody has asked for wait as with a {@link TCPServer}.
  * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`.
  * Stopping: `close()`, or leaving a loop.
  * Python: `UnixStreamServer`.
@@ -41,15 +44,17 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress>
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: UnixStreamServerOptions, handler?: Handler<StreamRequest>) {
-    known('UnixStreamServer', options, [...pathNames, 'backlog', 'maxPending'])
+    known('UnixStreamServer', options, [...pathNames, 'backlog', 'maxPending', 'backend'])
     super(options, handler)
+    const native = isNative(options.backend)
     const listener = {
-      binding: new UnixStreamBinding(pathOptions(options), backlogOption(options)),
+      ...pathOptions(options),
+      backlog: backlogOption(options),
       maxPending: pendingOption(options),
       noDelay: false,
       keepAlive: undefined
     }
-    this.#make = () => new NodeStreamListener(listener, this, this.counters)
+    this.#make = () => unixListener(native, listener, this, this.counters)
   }
 
   /** Make the listener. */

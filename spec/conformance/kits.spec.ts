@@ -5,13 +5,10 @@ import { it } from 'vitest'
 import { NativeDatagramListener } from '../../lib/accept/datagram/native-datagram-listener.ts'
 import { udpListener } from '../../lib/accept/datagram/udp-listener.ts'
 import { UnixDatagramBinding } from '../../lib/accept/datagram/unix-datagram-binding.ts'
-import { NodeStreamListener } from '../../lib/accept/stream/node-stream-listener.ts'
-import type { StreamBinding } from '../../lib/accept/stream/stream-binding.ts'
-import { TCPBinding } from '../../lib/accept/stream/tcp-binding.ts'
-import { UnixStreamBinding } from '../../lib/accept/stream/unix-stream-binding.ts'
+import { tcpListener, unixListener } from '../../lib/accept/stream/stream-listener.ts'
 import { TLSEngine } from '../../lib/accept/tls/tls-engine.ts'
 import { TLSListener } from '../../lib/accept/tls/tls-listener.ts'
-import type { Address, InternetAddress, Listener, Request, StreamRequest, UnixAddress } from '../../lib/index.ts'
+import type { InternetAddress, Listener, Request, StreamRequest, UnixAddress } from '../../lib/index.ts'
 import {
   checkDatagramListener,
   checkStreamListener,
@@ -42,23 +39,19 @@ async function dialled({ address }: Listener<Request>): Promise<Socket> {
   return client
 }
 
-/** A listener of Node's, however it is bound. */
-function ofNode(binding: (address: Address | undefined) => StreamBinding): StreamListenerSubject['listener'] {
-  return ({ server, stats, maxPending, address }) =>
-    new NodeStreamListener(
-      { binding: binding(address), maxPending, noDelay: false, keepAlive: undefined },
-      server,
-      stats
-    )
-}
+type StreamSubject = Omit<StreamListenerSubject, 'name'>
 
-const tcp = (host: string): Omit<StreamListenerSubject, 'name'> => ({
-  listener: ofNode((address) => {
+const plain = { backlog: 511, noDelay: false, keepAlive: undefined }
+
+const tcp = (host: string, native: boolean): StreamSubject => ({
+  listener({ server, stats, maxPending, address }) {
     const port = (address as InternetAddress | undefined)?.port ?? 0
-    return new TCPBinding({ host, port, backlog: 511, exclusive: true }, `${host}:${port}`)
-  }),
+    const options = { ...plain, maxPending, host, port, ipv6Only: false, reusePort: false }
+    return tcpListener(native, options, server, stats)
+  },
   connect: dialled,
   fixedAddress: true,
+  onDemand: native,
   reset: (client) => void (client as Socket).resetAndDestroy(),
   addressOf: (client) => {
     const { localAddress, localPort, localFamily } = client as Socket
@@ -66,40 +59,50 @@ const tcp = (host: string): Omit<StreamListenerSubject, 'name'> => ({
   }
 })
 
-const unix = (path: () => string): Omit<StreamListenerSubject, 'name'> => ({
-  listener: ofNode((address) => {
-    return new UnixStreamBinding({ ...owned, path: address?.family === 'unix' ? address.path : path() }, 511)
-  }),
+const unix = (path: () => string, native: boolean): StreamSubject => ({
+  listener({ server, stats, maxPending, address }) {
+    const at = address?.family === 'unix' ? address.path : path()
+    return unixListener(native, { ...plain, ...owned, maxPending, path: at }, server, stats)
+  },
   connect: dialled,
   fixedAddress: true,
+  onDemand: native,
   addressOf: () => ({ family: 'unix', path: '' })
 })
 
+const tls = (native: boolean): StreamSubject => ({
+  ...tcp('127.0.0.1', native),
+  listener(made) {
+    const bounds = { maxHandshakes: 100, maxPending: made.maxPending, noDelay: true }
+    const inner = tcp('127.0.0.1', native).listener(made) as Listener<StreamRequest>
+    return new TLSListener(inner, new TLSEngine('TLS', certificates()), bounds, made.server, made.stats)
+  },
+  connect: async (listener) => {
+    const socket = await dialled(listener)
+    return Object.assign(await dialTLS(listener.address as InternetAddress, { socket }), { plain: socket })
+  },
+  // Its handshakes want it to take connections before anybody asks for them.
+  onDemand: false,
+  reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
+})
+
 const streams: readonly StreamListenerSubject[] = [
-  { name: 'TCP over IPv4', ...tcp('127.0.0.1') },
-  { name: 'TCP over IPv6', ...tcp('::1') },
-  { name: 'a Unix path', ...unix(temporaryPath) },
-  { name: 'a Unix abstract name', ...unix(abstractName) },
+  ...[true, false].flatMap((native) => {
+    const by = native ? 'native' : "Node's"
+    return [
+      { name: `TCP over IPv4, ${by}`, ...tcp('127.0.0.1', native) },
+      { name: `TCP over IPv6, ${by}`, ...tcp('::1', native) },
+      { name: `a Unix path, ${by}`, ...unix(temporaryPath, native) },
+      { name: `a Unix abstract name, ${by}`, ...unix(abstractName, native) },
+      { name: `TLS, ${by}`, ...tls(native) }
+    ]
+  }),
   {
     name: 'memory',
     listener: ({ server, stats, maxPending }) => new MemoryStreamListener({ maxPending }, server, stats),
     connect: (listener) => (listener as MemoryStreamListener).connect(),
     reset: (client: Duplex) => void client.destroy(new Error('reset')),
     addressOf: () => ({ family: 'unix', path: '' })
-  },
-  {
-    ...tcp('127.0.0.1'),
-    name: 'TLS',
-    listener(made) {
-      const plain = tcp('127.0.0.1').listener(made) as Listener<StreamRequest>
-      const bounds = { maxHandshakes: 100, maxPending: made.maxPending, noDelay: true }
-      return new TLSListener(plain, new TLSEngine('TLS', certificates()), bounds, made.server, made.stats)
-    },
-    connect: async (listener) => {
-      const socket = await dialled(listener)
-      return Object.assign(await dialTLS(listener.address as InternetAddress, { socket }), { plain: socket })
-    },
-    reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
   }
 ]
 

@@ -125,7 +125,7 @@ describe('a loop over a server', () => {
   })
 
   it('refuses those who wait when it is left, and closes their sockets', async () => {
-    const server = await tcp()
+    const server = await tcp({ backend: 'node' })
     const waiting = [await dial(server.address), await dial(server.address)]
     const first = await dial(server.address)
     for await (const request of server) {
@@ -140,7 +140,7 @@ describe('a loop over a server', () => {
   })
 
   it('serves those who wait before it ends, when the server is closed', async () => {
-    const server = await tcp()
+    const server = await tcp({ backend: 'node' })
     const answers = ['a', 'b', 'c'].map((input) => exchange(server.address, input))
     while (server.stats().accepted < 3) await new Promise((resolve) => setImmediate(resolve))
     let closing: Promise<unknown> | undefined
@@ -168,7 +168,7 @@ describe('a loop over a server', () => {
   })
 
   it('refuses those who wait when the server is closed and no loop runs', async () => {
-    const server = await tcp()
+    const server = await tcp({ backend: 'node' })
     const client = await dial(server.address)
     while (server.stats().accepted < 1) await new Promise((resolve) => setImmediate(resolve))
     const end = received(client)
@@ -257,7 +257,7 @@ describe('what goes wrong with one request', () => {
   })
 
   it('does not end the loop: a client that died while it waited', async () => {
-    const server = await tcp()
+    const server = await tcp({ backend: 'node' })
     const client = await dial(server.address)
     while (server.stats().accepted < 1) await new Promise((resolve) => setImmediate(resolve))
     client.resetAndDestroy()
@@ -315,7 +315,7 @@ describe('a mode over an idle server', () => {
 describe('permits', () => {
   it('are taken before a request is pulled: limit n never holds request n + 1', async () => {
     const limit = 3
-    const server = await tcp()
+    const server = await tcp({ backend: 'node' })
     const held: StreamRequest[] = []
     const releases: (() => void)[] = []
     const serving = drain(

@@ -43,10 +43,13 @@ function byStream(client: Duplex, input: string): Question {
   return { sent: connected, reply, close: () => client.destroy() }
 }
 
-const streams = (make: () => AnyServer): Omit<ServerSubject, 'name'> => ({
+const streams = (make: () => AnyServer, onDemand = false): Omit<ServerSubject, 'name'> => ({
   server: make,
-  ask: (server, input) => byStream(dial(server.address as Address), input)
+  ask: (server, input) => byStream(dial(server.address as Address), input),
+  onDemand
 })
+
+const backends = ['native', 'node'] as const
 
 const datagrams = (
   make: () => AnyServer,
@@ -78,13 +81,24 @@ const unixDatagrams = (path: () => string): Omit<ServerSubject, 'name'> =>
   )
 
 const servers: readonly ServerSubject[] = [
-  { name: 'TCPServer over IPv4', ...streams(() => new TCPServer({ maxPending })) },
-  { name: 'TCPServer over IPv6', ...streams(() => new TCPServer({ host: '::1', maxPending })) },
-  { name: 'UnixStreamServer at a path', ...streams(() => new UnixStreamServer({ path: temporaryPath(), maxPending })) },
-  {
-    name: 'UnixStreamServer at an abstract name',
-    ...streams(() => new UnixStreamServer({ path: abstractName(), maxPending }))
-  },
+  ...backends.flatMap((backend) => [
+    {
+      name: `TCPServer over IPv4, ${backend}`,
+      ...streams(() => new TCPServer({ maxPending, backend }), backend === 'native')
+    },
+    {
+      name: `TCPServer over IPv6, ${backend}`,
+      ...streams(() => new TCPServer({ host: '::1', maxPending, backend }), backend === 'native')
+    },
+    {
+      name: `UnixStreamServer at a path, ${backend}`,
+      ...streams(() => new UnixStreamServer({ path: temporaryPath(), maxPending, backend }), backend === 'native')
+    },
+    {
+      name: `UnixStreamServer at an abstract name, ${backend}`,
+      ...streams(() => new UnixStreamServer({ path: abstractName(), maxPending, backend }), backend === 'native')
+    }
+  ]),
   { name: 'UDPServer over IPv4, native', ...udp('127.0.0.1', 'native') },
   { name: 'UDPServer over IPv6, native', ...udp('::1', 'native') },
   { name: "UDPServer over IPv4, Node's", ...udp('127.0.0.1', 'node') },

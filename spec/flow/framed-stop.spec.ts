@@ -75,7 +75,7 @@ describe('framed, when its server closes', () => {
 
   it('closes those at rest that it takes from the queue of a closing server', async () => {
     const { handler, began, gate } = gated()
-    const { server, ended } = await serving(handler, { maxConnections: 1 })
+    const { server, ended } = await serving(handler, { maxConnections: 1, backend: 'node' })
     const first = await dial(server.address)
     first.write('a\n')
     await until(() => began.length === 1)

@@ -190,7 +190,7 @@ describe('framed', () => {
   })
 
   it('holds at most maxConnections; the others wait on the server', async () => {
-    const { server } = await serving(echo, { maxConnections: 1 })
+    const { server } = await serving(echo, { maxConnections: 1, backend: 'node' })
     const first = await dial(server.address)
     first.write('a\n')
     await once(first, 'data')

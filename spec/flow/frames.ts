@@ -1,4 +1,5 @@
 import {
+  type Backend,
   type FrameCodec,
   type FramedOptions,
   type FrameRequest,
@@ -29,10 +30,10 @@ export interface Serving {
 /** Serves the frames of a TCP server, which are lines where nothing else is said. */
 export async function serving(
   handler: Handler<FrameRequest>,
-  options: FramedOptions & { codec?: FrameCodec; limit?: number } = {}
+  options: FramedOptions & { codec?: FrameCodec; limit?: number; backend?: Backend } = {}
 ): Promise<Serving> {
-  const { codec = lines(), limit = 40, ...rest } = options
-  const server = await tcp()
+  const { codec = lines(), limit = 40, backend = 'auto', ...rest } = options
+  const server = await tcp({ backend })
   const outcomes: Outcome<FrameRequest>[] = []
   const serve = async (): Promise<void> => {
     for await (const outcome of parallel(handler, { limit })(framed(codec, rest)(server))) outcomes.push(outcome)

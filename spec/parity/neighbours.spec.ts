@@ -47,7 +47,7 @@ describe('as in Ranch', () => {
   it('serves ten of eleven clients, and the eleventh when one leaves', async () => {
     using arrived = overhear('accepted')
     using started = overhear<StartEvent>('start')
-    const server = await new QuietTCPServer(here).listen()
+    const server = await new QuietTCPServer({ ...here, backend: 'node' }).listen()
     const serving = server.serveForever(parallel(echoLine, { limit: 10 }))
     const clients: Socket[] = []
     for (let i = 0; i < 11; i++) clients.push(await dial(server.address))
@@ -126,7 +126,7 @@ describe('as in Ranch', () => {
 
   it('is not hurt by a client that died while it waited', async () => {
     using arrived = overhear('accepted')
-    const server = await new QuietTCPServer(here, echoLine).listen()
+    const server = await new QuietTCPServer({ ...here, backend: 'node' }, echoLine).listen()
     const serving = server.serveForever()
     const busy = await dial(server.address)
     const dying = await dial(server.address)

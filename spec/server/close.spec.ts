@@ -41,7 +41,7 @@ describe('close', () => {
     using arrived = overhear('accepted')
     const gate = deferred<void>()
     const begun = deferred<void>()
-    const server = await new QuietTCPServer({}, async ({ wfile }) => {
+    const server = await new QuietTCPServer({ backend: 'node' }, async ({ wfile }) => {
       begun.resolve()
       await gate.promise
       await wfile.write('served')
@@ -60,7 +60,7 @@ describe('close', () => {
   it('refuses those who wait where no loop runs', async () => {
     using arrived = overhear('accepted')
     using refused = overhear('refused')
-    const server = await new QuietTCPServer().listen()
+    const server = await new QuietTCPServer({ backend: 'node' }).listen()
     const clients = await Promise.all([1, 2, 3].map(() => dial(server.address)))
     const ports = clients.map(({ localPort: port }) => ({ family: 'IPv4', host: '127.0.0.1', port }))
     const ends = clients.map((client) => once(client.on('error', () => {}).resume(), 'close'))
@@ -79,7 +79,7 @@ describe('close', () => {
   it('refuses those who wait behind the one request that handleRequest was to serve', { timeout: 5_000 }, async () => {
     using arrived = overhear('accepted')
     const gate = deferred<void>()
-    const server = await new QuietTCPServer().listen()
+    const server = await new QuietTCPServer({ backend: 'node' }).listen()
     const handling = server.handleRequest(() => gate.promise)
     const clients = await Promise.all([1, 2, 3].map(() => dial(server.address)))
     for (const client of clients) client.on('error', () => {}).resume()
@@ -93,7 +93,7 @@ describe('close', () => {
 
   it('refuses those who wait where the last loop is left after it began', { timeout: 5_000 }, async () => {
     using arrived = overhear('accepted')
-    const server = await new QuietTCPServer().listen()
+    const server = await new QuietTCPServer({ backend: 'node' }).listen()
     const loop = server.requests({ closeOnReturn: false })
     const clients = await Promise.all([1, 2].map(() => dial(server.address)))
     for (const client of clients) client.on('error', () => {}).resume()
@@ -293,7 +293,7 @@ describe('the report', () => {
         return !this.stopping.aborted
       }
     }
-    const server = await new Strict({}, async () => {
+    const server = await new Strict({ backend: 'node' }, async () => {
       begun.resolve()
       await gate.promise
     }).listen()

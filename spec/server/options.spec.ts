@@ -253,7 +253,7 @@ describe('options of every server', () => {
 
   it.skipIf(canShare)('say that this Node has no reusePort', () => {
     const servers = [
-      () => new TCPServer({ reusePort: true }),
+      () => new TCPServer({ reusePort: true, backend: 'node' }),
       () => new UDPServer({ reusePort: true, backend: 'node' })
     ]
     for (const make of servers) {

@@ -105,7 +105,7 @@ describe('stats', () => {
     using arrived = overhear('accepted')
     const begun = deferred<void>()
     const gate = deferred<void>()
-    const server = await new QuietTCPServer().listen()
+    const server = await new QuietTCPServer({ backend: 'node' }).listen()
     const clients = await Promise.all([1, 2, 3].map(() => dial(server.address)))
     await arrived.count(3)
     expect(server.stats()).toMatchObject({ accepted: 3, open: 0, waiting: 3 })
@@ -127,7 +127,7 @@ describe('stats', () => {
   it('count those for whom there was no room: connections', async () => {
     using refused = overhear<RefusedEvent>('refused')
     using arrived = overhear('accepted')
-    const server = await new QuietTCPServer({ maxPending: 2 }).listen()
+    const server = await new QuietTCPServer({ backend: 'node', maxPending: 2 }).listen()
     const clients = []
     for (let i = 0; i < 2; i++) clients.push(await dial(server.address))
     await arrived.count(2)

@@ -151,7 +151,7 @@ describe('handshakes', () => {
   })
 
   it('past maxHandshakes wait, unread, until one has ended', async () => {
-    const server = await tls({ maxHandshakes: 2, ...forever })
+    const server = await tls({ backend: 'node', maxHandshakes: 2, ...forever })
     const serving = drain(echo(server))
     const [first] = [await stall(server), await stall(server)]
     const third = dial(server.address).then(proceed)
@@ -284,7 +284,7 @@ describe('closing', () => {
   })
 
   it('refuses handshakes and those who wait where no loop runs', async () => {
-    const server = await tls({ maxHandshakes: 1, ...forever })
+    const server = await tls({ backend: 'node', maxHandshakes: 1, ...forever })
     const waiting = await dialTLS(server.address)
     const clients = [await stall(server), await stall(server)]
     expect(server.stats()).toMatchObject({ waiting: 3 })

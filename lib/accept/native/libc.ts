@@ -25,6 +25,9 @@ export interface Libc {
     address: Bytes,
     length: Int32Array
   ) => number
+  readonly accept4: (fd: number, address: Bytes, length: Int32Array, flags: number) => number
+  readonly getsockopt: (fd: number, level: number, name: number, value: Bytes, length: Int32Array) => number
+  readonly send: (fd: number, bytes: Bytes, size: number, flags: number) => number
   readonly sendto: (fd: number, bytes: Bytes, size: number, flags: number, address: Bytes, length: number) => number
   readonly if_nametoindex: (name: string) => number
   readonly if_indextoname: (index: number, name: Buffer) => string | null
@@ -100,6 +103,9 @@ function bindings(koffi: typeof Koffi): Libc {
     getsockname: process.func('int getsockname(int, void *, void *)'),
     setsockopt: process.func('int setsockopt(int, int, int, void *, uint32_t)'),
     recvfrom: process.func('intptr_t recvfrom(int, void *, size_t, int, void *, void *)'),
+    accept4: process.func('int accept4(int, void *, void *, int)'),
+    getsockopt: process.func('int getsockopt(int, int, int, void *, void *)'),
+    send: process.func('intptr_t send(int, void *, size_t, int)'),
     sendto: process.func('intptr_t sendto(int, void *, size_t, int, void *, uint32_t)'),
     if_nametoindex: process.func('uint32_t if_nametoindex(const char *)'),
     if_indextoname: process.func('const char *if_indextoname(uint32_t, void *)'),

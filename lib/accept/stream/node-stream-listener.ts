@@ -9,26 +9,16 @@ import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { triage } from '../triage.ts'
 import type { StreamBinding } from './stream-binding.ts'
+import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
-
-/** Where to listen, and how: checked by the server. */
-export interface NodeStreamOptions {
-  /** Where it listens. */
-  readonly binding: StreamBinding
-  /** The most connections that wait to be accepted. */
-  readonly maxPending: number
-  /** TCP_NODELAY. */
-  readonly noDelay: boolean
-  /** Milliseconds of silence before a keep-alive probe; `undefined` for none. */
-  readonly keepAlive: number | undefined
-}
 
 /**
  * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
  * and unread, up to `maxPending`; past it a connection is closed, counted and published.
  */
 export class NodeStreamListener implements Listener<StreamRequest> {
-  readonly #options: NodeStreamOptions
+  readonly #binding: StreamBinding
+  readonly #options: StreamListenerOptions
   readonly #owner: RequestServer
   readonly #stats: Stats
   readonly #server: Server
@@ -38,11 +28,13 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   #closing: Promise<void> | undefined
 
   /**
-   * @param options - where and how
+   * @param binding - where it listens
+   * @param options - how
    * @param owner - the server whose requests they are
    * @param stats - where they are counted
    */
-  constructor(options: NodeStreamOptions, owner: RequestServer, stats: Stats) {
+  constructor(binding: StreamBinding, options: StreamListenerOptions, owner: RequestServer, stats: Stats) {
+    this.#binding = binding
     this.#options = options
     this.#owner = owner
     this.#stats = stats
@@ -65,7 +57,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   async listen(): Promise<void> {
-    const { binding } = this.#options
+    const binding = this.#binding
     let bound: Address | undefined
     try {
       bound = await binding.open(this.#server)
@@ -118,7 +110,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 
   // A TCP peer that has reset already has no address any more.
   #addressOf({ remoteAddress, remotePort, remoteFamily }: Socket): Address | undefined {
-    const { clientAddress } = this.#options.binding
+    const { clientAddress } = this.#binding
     if (clientAddress !== undefined) return clientAddress
     if (remoteAddress === undefined || remotePort === undefined) return undefined
     return internetAddress(remoteFamily, remoteAddress, remotePort)
@@ -141,12 +133,12 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   // Closing resets those who sit in the kernel's backlog, so they are accepted first: libuv takes one a turn of the loop.
   // Whoever comes meanwhile is taken too, but not for ever.
   #emptyBacklog(): Promise<void> {
-    return quiet(() => this.#arrived, this.#options.binding.backlog)
+    return quiet(() => this.#arrived, this.#options.backlog)
   }
 
   async #shut(): Promise<void> {
     if (this.#server.listening) {
-      this.#options.binding.leave()
+      this.#binding.leave()
       await this.#emptyBacklog()
       // Its 'close' comes only after the last connection has gone; the descriptor is given back at once.
       this.#server.close()

@@ -5,8 +5,6 @@ import type { Address } from '../../address.ts'
 export interface StreamBinding {
   /** As people write the address. */
   readonly where: string
-  /** Connections that the kernel holds before they are accepted. */
-  readonly backlog: number
   /** Where every client is; `undefined` where its socket tells. */
   readonly clientAddress: Address | undefined
 

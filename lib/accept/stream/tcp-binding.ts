@@ -1,25 +1,23 @@
 import type { ListenOptions, Server } from 'node:net'
+import { formatHost } from '../../address.ts'
 import type { StreamBinding } from './stream-binding.ts'
+import type { TCPListenerOptions } from './stream-options.ts'
 
 /** TCP by `node:net`. */
 export class TCPBinding implements StreamBinding {
   readonly where: string
-  readonly backlog: number
   readonly clientAddress = undefined
-  readonly #target: ListenOptions
+  readonly #options: TCPListenerOptions
 
-  /**
-   * @param target - host and port
-   * @param where - as people write them
-   */
-  constructor(target: ListenOptions & { backlog: number }, where: string) {
-    this.#target = target
-    this.where = where
-    this.backlog = target.backlog
+  /** @param options - where and how */
+  constructor(options: TCPListenerOptions) {
+    this.#options = options
+    this.where = formatHost(options.host, options.port)
   }
 
   open(server: Server): Promise<undefined> {
-    return listening(server, this.#target)
+    const { host, port, ipv6Only, backlog, reusePort } = this.#options
+    return listening(server, { host, port, ipv6Only, backlog, ...(reusePort && { reusePort }) })
   }
 
   leave(): void {}

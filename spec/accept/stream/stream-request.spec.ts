@@ -50,7 +50,7 @@ describe('a connection as a Node stream', () => {
 
 describe('a connection', () => {
   it('whose peer has reset before it was accepted has no address, and not that of a Unix socket', async () => {
-    const server = await tcp()
+    const server = await tcp({ backend: 'node' })
     const { host, port } = server.address
     const reset = `
       const client = require('node:net').connect(${port}, '${host}', () => client.resetAndDestroy())

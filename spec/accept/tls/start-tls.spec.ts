@@ -241,7 +241,7 @@ describe('bytes behind STARTTLS', () => {
   }
 
   it('that lie in the socket alone are looked at too', async () => {
-    const [client, request] = await meet(await tcp())
+    const [client, request] = await meet(await tcp({ backend: 'node' }))
     request.configure({ readHighWaterMark: 1 })
     client.write('STARTTLS\n')
     await request.rfile.peek(9)

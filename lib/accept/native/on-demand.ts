@@ -1,0 +1,116 @@
+import { acceptError } from '../../events.ts'
+import { type Deferred, deferred } from '../../iterator/deferred.ts'
+import { triage } from '../triage.ts'
+import { Readiness } from './readiness.ts'
+
+// So many in one turn of the loop; then timers and other sockets have theirs.
+const burst = 64
+
+// Milliseconds: where the machine is short of something, trying again at once only spins.
+const shortestPause = 100
+const longestPause = 1_000
+
+/** What {@link OnDemand} stands on. */
+export interface OnDemandEnds<T> {
+  /** Takes one in, by one system call: `undefined` where none is there. Throws the system's error. */
+  readonly take: () => T | undefined
+  /** The error that a dead listener ends with. */
+  readonly fatal: (error: NodeJS.ErrnoException) => Error
+}
+
+/** Takes in from a descriptor when somebody asks, and not before: what nobody asks for stays in the kernel. */
+export class OnDemand<T> {
+  readonly #ends: OnDemandEnds<T>
+  readonly #readiness: Readiness
+  #parked: Deferred<T | undefined> | undefined
+  #taken = 0
+  #pause = 0
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  /**
+   * @param fd - listens, and never blocks
+   * @param ends - what it stands on
+   */
+  constructor(fd: number, ends: OnDemandEnds<T>) {
+    this.#ends = ends
+    this.#readiness = new Readiness(fd, this.#wake)
+  }
+
+  /** The next one; one caller at a time. `undefined` after the close. Throws, or rejects, where the listener is dead. */
+  next(): T | undefined | Promise<T | undefined> {
+    if (this.#closed) return undefined
+    if (this.#pause === 0) {
+      const item = this.#take()
+      if (item !== undefined) return item
+    }
+    this.#parked = deferred<T | undefined>()
+    this.#later()
+    return this.#parked.promise
+  }
+
+  /**
+   * Stop, before the descriptor is closed: whoever waits gets the last item, or the end.
+   *
+   * @param last - what has been taken out of the kernel
+   */
+  close(last: T[]): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#readiness.close()
+    if (this.#parked !== undefined) this.#unpark(last.shift())
+  }
+
+  readonly #wake = (): void => {
+    this.#taken = 0
+    if (this.#parked === undefined || this.#closed) return
+    try {
+      const item = this.#take()
+      if (item === undefined) this.#later()
+      else this.#unpark(item)
+    } catch (error) {
+      const parked = this.#parked
+      this.#parked = undefined
+      parked.reject(error)
+    }
+  }
+
+  #later(): void {
+    if (this.#pause > 0) this.#timer = setTimeout(this.#wake, this.#pause).unref()
+    else if (this.#taken < burst) this.#readiness.wait()
+    else setImmediate(this.#wake)
+  }
+
+  #unpark(item: T | undefined): void {
+    const parked = this.#parked
+    this.#parked = undefined
+    parked?.resolve(item)
+  }
+
+  #take(): T | undefined {
+    while (this.#taken < burst) {
+      this.#taken++
+      try {
+        const item = this.#ends.take()
+        this.#pause = 0
+        if (item === undefined) this.#taken--
+        return item
+      } catch (error) {
+        if (!this.#goesOn(error as NodeJS.ErrnoException)) return undefined
+      }
+    }
+    return undefined
+  }
+
+  /** Whether to try again at once. */
+  #goesOn(error: NodeJS.ErrnoException): boolean {
+    if (error.code === 'EINTR') return true
+    const verdict = triage(error)
+    // Once, and then once a second, while the machine stays short.
+    const isNews = verdict !== 'wait' || this.#pause === 0 || this.#pause === longestPause
+    if (isNews && acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (verdict === 'fatal') throw this.#ends.fatal(error)
+    if (verdict === 'wait') this.#pause = Math.min(longestPause, Math.max(shortestPause, this.#pause * 2))
+    return verdict === 'skip'
+  }
+}

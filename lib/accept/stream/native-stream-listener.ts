@@ -1,0 +1,158 @@
+import { type Address, formatAddress } from '../../address.ts'
+import { accepted, refused } from '../../events.ts'
+import type { RequestServer } from '../../request.ts'
+import type { Stats } from '../../stats.ts'
+import type { Listener } from '../../transport.ts'
+import { setOption } from '../datagram/datagram-socket.ts'
+import { listenError } from '../listen-error.ts'
+import { libc } from '../native/libc.ts'
+import { OnDemand } from '../native/on-demand.ts'
+import { ProcessHold } from '../native/process-hold.ts'
+import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
+import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
+import type { NativeBinding } from './native-binding.ts'
+import { NativeSocket } from './native-socket.ts'
+import type { StreamListenerOptions } from './stream-options.ts'
+import { StreamRequest } from './stream-request.ts'
+
+const SO_KEEPALIVE = [1, 9] as const
+const TCP_KEEPIDLE = [6, 4] as const
+
+const client = Buffer.alloc(longestSockaddr)
+const clientLength = new Int32Array(1)
+
+/**
+ * Connections by libc, accepted on demand: what nobody asks for stays in the kernel's backlog, as in Python. A connection
+ * is a bare descriptor until somebody reads it.
+ */
+export class NativeStreamListener implements Listener<StreamRequest> {
+  readonly #binding: NativeBinding
+  readonly #options: StreamListenerOptions
+  readonly #owner: RequestServer
+  readonly #stats: Stats
+  // Accepted at the close.
+  readonly #last: StreamRequest[] = []
+  #fd = -1
+  readonly #hold = new ProcessHold()
+  #intake: OnDemand<StreamRequest> | undefined
+  #address: Address | undefined
+  #closed = false
+
+  /**
+   * @param binding - where it listens
+   * @param options - how
+   * @param owner - the server whose requests they are
+   * @param stats - where they are counted
+   */
+  constructor(binding: NativeBinding, options: StreamListenerOptions, owner: RequestServer, stats: Stats) {
+    this.#binding = binding
+    this.#options = options
+    this.#owner = owner
+    this.#stats = stats
+  }
+
+  get address(): Address | undefined {
+    return this.#address
+  }
+
+  get waiting(): number {
+    return this.#last.length
+  }
+
+  async listen(): Promise<void> {
+    const binding = this.#binding
+    try {
+      this.#fd = await binding.open()
+    } catch (error) {
+      this.#closed = true
+      throw listenError(binding.where, error as NodeJS.ErrnoException)
+    }
+    const length = new Int32Array([longestSockaddr])
+    libc().getsockname(this.#fd, client, length)
+    this.#address = decodeAddress(client, length[0] as number)
+    this.#hold.begin()
+    this.#intake = new OnDemand(this.#fd, {
+      take: () => this.#take(),
+      fatal: (error) => listenError(formatAddress(this.#address), error)
+    })
+  }
+
+  accept(): StreamRequest | undefined | Promise<StreamRequest | undefined> {
+    return this.#closed ? this.#last.shift() : this.#intake?.next()
+  }
+
+  // Closing resets those who sit in the kernel's backlog, so they are accepted first.
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const intake = this.#intake
+    if (intake === undefined) return
+    this.#binding.leave(this.#fd)
+    this.#takeLast()
+    intake.close(this.#last)
+    this.#hold.end()
+    libc().close(this.#fd)
+    this.#fd = -1
+  }
+
+  release(): Promise<void> {
+    return this.close()
+  }
+
+  discard(): void {
+    for (const request of this.#last.splice(0)) {
+      this.#stats.refused++
+      if (refused.hasSubscribers) refused.publish({ clientAddress: request.clientAddress, reason: 'closing' })
+      request.refuse('the server is closing')
+    }
+  }
+
+  fileno(): number | undefined {
+    return this.#fd >= 0 ? this.#fd : undefined
+  }
+
+  ref(): void {
+    this.#hold.ref()
+  }
+
+  unref(): void {
+    this.#hold.unref()
+  }
+
+  #take(): StreamRequest | undefined {
+    clientLength[0] = longestSockaddr
+    const fd = libc().accept4(this.#fd, client, clientLength, SOCK_NONBLOCK | SOCK_CLOEXEC)
+    if (fd < 0) {
+      const error = libc().error('accept4')
+      if (error.code === 'EAGAIN') return undefined
+      throw error
+    }
+    const { noDelay, keepAlive } = this.#options
+    if (keepAlive !== undefined) probe(fd, keepAlive)
+    const clientAddress = decodeAddress(client, clientLength[0])
+    this.#stats.accepted++
+    if (accepted.hasSubscribers) accepted.publish({ clientAddress })
+    return new StreamRequest(new NativeSocket(fd), this.#owner, clientAddress, this.#stats, noDelay)
+  }
+
+  #takeLast(): void {
+    for (;;) {
+      try {
+        const request = this.#take()
+        if (request === undefined) return
+        this.#last.push(request)
+      } catch (error) {
+        if (!['ECONNABORTED', 'EINTR'].includes((error as NodeJS.ErrnoException).code ?? '')) return
+      }
+    }
+  }
+}
+
+function probe(fd: number, delay: number): void {
+  try {
+    setOption(fd, SO_KEEPALIVE, 1)
+    if (delay >= 1_000) setOption(fd, TCP_KEEPIDLE, Math.floor(delay / 1_000))
+  } catch {
+    // Its peer has gone: the first read tells.
+  }
+}
