@@ -5,7 +5,7 @@ import { libcMissing } from './libc.ts'
 /**
  * Who talks to the kernel. `native`: system calls, by the optional package koffi, on Linux; what nobody asks for stays in
  * the kernel. `node`: Node's own sockets, everywhere. `auto`, the default: `native` where it works, on the main thread
- * and not in a worker of `node:cluster`.
+ * and not in a worker of `node:cluster`; the environment variable `IT_SOCKETSERVER_BACKEND` may say `node` instead.
  */
 export type Backend = 'auto' | 'native' | 'node'
 
@@ -19,7 +19,7 @@ export function isNative(backend: Backend | undefined): boolean {
     case undefined:
     case 'auto':
       // A worker's socket is its primary's, and that has none but Node's.
-      return !cluster.isWorker && libcMissing() === undefined
+      return process.env['IT_SOCKETSERVER_BACKEND'] !== 'node' && !cluster.isWorker && libcMissing() === undefined
     case 'node':
       return false
     case 'native': {
