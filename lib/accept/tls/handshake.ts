@@ -37,6 +37,7 @@ export class Handshake {
   readonly #socket: Carrier
   readonly #clientAddress: Address | undefined
   readonly #ended: HandshakeEnded
+  #blamed: Error | undefined
 
   /**
    * @param socket - the plain connection
@@ -53,16 +54,23 @@ export class Handshake {
 
   /** It was done. */
   succeed(secured: TLSSocket): void {
-    if (!this.#over()) return
+    if (this.#blamed !== undefined || !this.#over()) return
     if (handshakes.hasSubscribers) {
       handshakes.publish({ clientAddress: this.#clientAddress, elapsed: performance.now() - this.begun })
     }
     this.#ended(undefined, secured)
   }
 
+  /** It has failed: the connection goes as soon as this turn is over, for this reason whatever comes meanwhile. */
+  failLater(origin: Error): void {
+    this.#blamed ??= origin
+    setImmediate(() => this.fail(origin))
+  }
+
   /** It has failed, or was cut: the connection goes. Only the first end counts. */
-  fail(origin: Error): void {
+  fail(reason: Error): void {
     if (!this.#over()) return
+    const origin = this.#blamed ?? reason
     this.#socket.destroy()
     if (handshakes.hasSubscribers) {
       const clientAddress = this.#clientAddress

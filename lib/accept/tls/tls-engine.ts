@@ -3,6 +3,8 @@ import { createServer, type SecureContext, type Server, type TLSSocket } from 'n
 import type { Address } from '../../address.ts'
 import { text } from '../../arguments.ts'
 import { Handshake, type HandshakeEnded, handshakeUnder } from './handshake.ts'
+import { resumptionIsUnsafe, sessionOptions } from './sessions.ts'
+import { authenticatedByKey, guarded } from './tls-callbacks.ts'
 import { checkMaterial, secureContext, withMaterial } from './tls-material.ts'
 import {
   contextNames,
@@ -19,9 +21,28 @@ interface Named {
   readonly context: SecureContext
 }
 
+// OpenSSL's word for a certificate that is not there.
+const noCertificate = 'UNABLE_TO_GET_ISSUER_CERT'
+
+function ownOptions(named: ReadonlyMap<string, Named>): SecureContextOptions[] {
+  return Array.from(named.values(), ({ options }) => options)
+}
+
 function reasonOf(error: Error, { authorizationError }: TLSSocket): Error {
   if (!authorizationError) return error
   return new Error(`the client's certificate was not accepted (${String(authorizationError)})`, { cause: error })
+}
+
+function hasCertificate(secured: TLSSocket): boolean {
+  const certificate = secured.getPeerCertificate() as object | null | undefined
+  return certificate != null && Object.keys(certificate).length > 0
+}
+
+// Later: this may be within a callback of OpenSSL, and Node 20 would go on to use what is destroyed there.
+function end(handshake: Handshake | undefined, error: Error, secured: TLSSocket): void {
+  secured.on('error', () => {})
+  handshake?.failLater(reasonOf(error, secured))
+  setImmediate(() => secured.destroy())
 }
 
 /** What is given anew, over what was there before. */
@@ -76,14 +97,17 @@ export class TLSEngine {
       throw new TypeError('Cannot add a context: the SNICallback of the server chooses them')
     }
     const context = this.#contextOf(what, this.#options, options)
-    const isNew = !this.#named.has(name)
-    this.#named.set(name, { options, context })
-    if (isNew) this.#server.addContext(name, context)
+    const named = new Map(this.#named).set(name, { options, context })
+    const wasUnsafe = resumptionIsUnsafe(this.#options, ownOptions(this.#named))
+    const isUnsafe = resumptionIsUnsafe(this.#options, ownOptions(named))
+    if (!this.#named.has(name) && wasUnsafe === isUnsafe) this.#server.addContext(name, context)
     else {
-      // Nothing takes a context out of a tls.Server. With the same ticket keys sessions can be resumed as before.
-      const ticketKeys = this.#server.getTicketKeys()
-      this.#server = this.#serverOf(what, { ...this.#options, ticketKeys }, this.#named)
+      // Nothing takes a context out of a tls.Server. With the same ticket keys sessions can be resumed as before, where
+      // they say nothing of whom a name trusts.
+      const keys = wasUnsafe || isUnsafe ? {} : { ticketKeys: this.#server.getTicketKeys() }
+      this.#server = this.#serverOf(what, { ...this.#options, ...keys }, named)
     }
+    this.#named = named
   }
 
   /**
@@ -110,28 +134,35 @@ export class TLSEngine {
   #contextOf(what: string, base: TLSOptions, own: SecureContextOptions): SecureContext {
     // Who it is by its own name says nothing about who it is by another.
     const shared = pick(
-      base,
+      sessionOptions(base, false),
       contextNames.filter((name) => !identityNames.includes(name))
     )
     return secureContext(what, { ...shared, ...own })
   }
 
-  #serverOf(what: string, options: TLSOptions, named: ReadonlyMap<string, Named>): Server {
-    checkMaterial(what, options)
+  #serverOf(what: string, given: TLSOptions, named: ReadonlyMap<string, Named>): Server {
+    checkMaterial(what, given)
+    const options = guarded(sessionOptions(given, resumptionIsUnsafe(given, ownOptions(named))))
     const server = withMaterial(what, options, () =>
       createServer({ ...options, allowHalfOpen: true, pauseOnConnect: true })
     )
+    const { requestCert, rejectUnauthorized } = options
     for (const [name, { context }] of named) server.addContext(name, context)
     server.on('secureConnection', (secured) => {
       secured.allowHalfOpen = true
       const handshake = handshakeUnder(secured)
       if (handshake === undefined) secured.destroy()
-      else handshake.succeed(secured)
+      else if (requestCert !== true || hasCertificate(secured)) handshake.succeed(secured)
+      else {
+        // Node 20 takes a resumed session for a certificate.
+        secured.authorized = false
+        const byKey = authenticatedByKey(secured)
+        if (!byKey) secured.authorizationError = noCertificate as unknown as Error
+        if (byKey || rejectUnauthorized === false) handshake.succeed(secured)
+        else end(handshake, new Error('none was shown'), secured)
+      }
     })
-    server.on('tlsClientError', (error, secured) => {
-      handshakeUnder(secured)?.fail(reasonOf(error, secured))
-      secured.destroy()
-    })
+    server.on('tlsClientError', (error, secured) => end(handshakeUnder(secured), error, secured))
     return server
   }
 }
