@@ -4,7 +4,11 @@ import { count, flag, integer, known, milliseconds, show, text } from '../argume
 
 /** Options of every server with a socket. */
 export interface PendingOptions {
-  /** The most requests that wait for somebody to serve them: 1,024 by default. See the README's table of limits. */
+  /**
+   * The most requests that wait in memory for somebody to serve them: 1,024 by default. With the `native` backend they wait
+   * in the kernel, as many as it holds: of datagrams this bounds what is taken out of there at the close, of connections
+   * only those that have done their TLS handshake. See the README's table of limits.
+   */
   readonly maxPending?: number
 }
 
@@ -41,9 +45,15 @@ export interface PathOptions {
 export interface DatagramServerOptions extends PendingOptions {
   /** A larger datagram is dropped and published: whatever the kernel delivers, by default. Python: `max_packet_size`. */
   readonly maxPacketSize?: number
-  /** The most replies that wait for room at peers that do not read: 1,024 by default; past it a reply fails. */
+  /**
+   * The most replies that wait for room, 1,024 by default; past it a reply fails (`ENOBUFS`). For one Unix peer that does
+   * not read at most a quarter of them wait. Over UDP no peer can be full: they wait for room in this machine's own buffer.
+   */
   readonly maxQueuedReplies?: number
-  /** Milliseconds that a reply waits for room at its peer: 30 seconds by default; then it fails. */
+  /**
+   * Milliseconds that a reply waits for room: 30 seconds by default; then it fails (`ETIMEDOUT`). Without effect with the
+   * `node` backend, where it waits until the system takes it.
+   */
   readonly sendTimeout?: number
   /** Bytes that the kernel holds of what has come (SO_RCVBUF): the system's default. */
   readonly receiveBufferSize?: number

@@ -25,12 +25,14 @@ const names = [...pathNames, ...datagramNames]
  * on Linux and on the main thread: Node has no such sockets.
  *
  * Resources: a socket and its path. Datagrams that nobody has asked for wait in the kernel, and past its bound (10 on most
- * machines) their senders wait. A reply to a peer whose queue is full waits too, up to `sendTimeout`.
+ * machines) their senders wait. A reply to a peer whose queue is full waits here, up to `sendTimeout`, and no handler waits
+ * for it; at most a quarter of `maxQueuedReplies` wait for one peer.
  * Errors: `TypeError` and `RangeError` for wrong options, at construction; {@link ListenError} from `listen()`, with the
  * code `ERR_NO_NATIVE_SOCKETS` where koffi is missing. A reply to a sender that has no address, or has gone, is published
- * (`undelivered`) and its outcome is `aborted`.
+ * (`undelivered`) and its outcome is `aborted`; one that fails after it has waited is published only.
  * Stopping: `close()`, or leaving a loop; the path is removed, senders get an error from then on, and the socket stays for
- * the replies of those who are being served.
+ * the replies of those who are being served, and for those that wait; what has not left at the deadline is published, and
+ * its request is in the report.
  * Python: `UnixDatagramServer`.
  *
  * @example

@@ -10,6 +10,7 @@ import {
   parallel,
   pipe,
   type Request,
+  type Settlement,
   sequential,
   type UndeliveredEvent
 } from '../../lib/index.ts'
@@ -17,7 +18,7 @@ import { pythonPeer, type UnixPeer, unixPeer, waitingAt } from '../support/datag
 import { overhear } from '../support/events.ts'
 import { temporaryPath } from '../support/peers.ts'
 import { unixDatagram } from '../support/servers.ts'
-import { turns } from '../support/turns.ts'
+import { turns, watch } from '../support/turns.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
 
 checkNothingUnhandled()
@@ -198,6 +199,14 @@ print('\\n'.join(peer.recv(100).decode() for i in range(200)))
     expect(server.stats()).toMatchObject({ open: 0, served: 220 })
   })
 
+  const numbers = (many: number) => Array.from({ length: many }, (_, i) => String(i))
+
+  async function readAll(peer: UnixPeer, many: number): Promise<string[]> {
+    const read: string[] = []
+    while (read.length < many) read.push(String(await peer.receive()))
+    return read
+  }
+
   /** Sends so many, as fast as the server takes them in, and reads nothing. */
   async function ask(peer: UnixPeer, to: string, many: number): Promise<void> {
     for (let sent = 0; sent < many; ) {
@@ -206,39 +215,101 @@ print('\\n'.join(peer.recv(100).decode() for i in range(200)))
     }
   }
 
-  it('has no more than maxQueuedReplies waiting: the next ones fail', async () => {
+  it.for([
+    { mode: 'sequential', stage: sequential },
+    { mode: 'parallel', stage: parallel }
+  ])('holds up nobody else: $mode', async ({ stage }) => {
+    const server = await unixDatagram()
+    void drain(stage((request: DatagramRequest) => request.wfile.write(request.packet))(server))
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 60)
+    const other = unixPeer(temporaryPath())
+    expect(String(await other.exchange(server.address.path, 'x'))).toBe('x')
+    const { accepted, open, served } = server.stats()
+    expect({ accepted, served }).toEqual({ accepted: 61, served: 61 })
+    // The kernel has room for some.
+    expect(open).toBeGreaterThan(40)
+    expect(await readAll(peer, 60)).toEqual(numbers(60))
+    await until(() => server.stats().open === 0)
+  })
+
+  it('does not hold up a bare loop', async () => {
+    const server = await unixDatagram()
+    const peer = unixPeer(temporaryPath())
+    let served = 0
+    const loop = (async () => {
+      for await (const request of server) {
+        await pipe(request, request)
+        if (++served === 30) break
+      }
+    })()
+    await ask(peer, server.address.path, 30)
+    await loop
+    expect(await readAll(peer, 30)).toEqual(numbers(30))
+    expect(await server.closed).toMatchObject({ aborted: 0 })
+  })
+
+  it('has no more than its share of maxQueuedReplies waiting: the next ones fail', async () => {
     using undelivered = overhear<UndeliveredEvent>('undelivered')
-    const server = await unixDatagram({ maxQueuedReplies: 5 })
+    const server = await unixDatagram({ maxQueuedReplies: 20 })
     const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
     const peer = unixPeer(temporaryPath())
     await ask(peer, server.address.path, 40)
-    await until(() => outcomes.length === 35)
+    await until(() => outcomes.length === 40)
     const failed = outcomes.filter(({ status }) => status === 'rejected')
     expect(failed.length).toBeGreaterThan(10)
     for (const { reason } of failed as { reason: unknown }[]) expect(reason).toMatchObject({ code: 'ENOBUFS' })
     expect(undelivered.messages.length).toBe(failed.length)
     expect(server.stats().open).toBe(5)
-    const got = 40 - failed.length
-    const read: number[] = []
-    while (read.length < got) read.push(Number(await peer.receive()))
+    // There is room for others, who are full for a moment.
+    const other = unixPeer(temporaryPath())
+    const more = 40 - failed.length
+    await ask(other, server.address.path, more)
+    expect(await readAll(other, more)).toEqual(numbers(more))
+    const read = (await readAll(peer, more)).map(Number)
     expect(read).toEqual([...read].sort((a, b) => a - b))
-    await until(() => outcomes.length === 40)
   })
 
   it('is given up after sendTimeout', async () => {
     using undelivered = overhear<UndeliveredEvent>('undelivered')
     const server = await unixDatagram({ sendTimeout: 20 })
-    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const ends: Settlement[] = []
+    const outcomes = outcomesOf(server, (request) => {
+      request.whenClosed((_, end) => ends.push(end))
+      return request.wfile.write(request.packet)
+    })
     const peer = unixPeer(temporaryPath())
     await ask(peer, server.address.path, 15)
-    await until(() => outcomes.length === 15)
-    const failed = outcomes.filter(({ status }) => status === 'rejected') as { reason: unknown }[]
+    await until(() => ends.length === 15)
+    const failed = ends.filter(({ status }) => status === 'rejected') as { reason: unknown }[]
     expect(failed.length).toBeGreaterThan(1)
     for (const { reason } of failed) expect(reason).toMatchObject({ code: 'ETIMEDOUT' })
-    expect(undelivered.messages.length).toBe(failed.length)
+    expect(undelivered.messages).toMatchObject(
+      failed.map(({ reason }) => ({ clientAddress: { family: 'unix', path: peer.path }, error: reason }))
+    )
+    expect(outcomes.map(({ status }) => status)).toEqual(Array(15).fill('fulfilled'))
+    expect(server.stats().open).toBe(0)
+  })
+
+  it('that vanishes while replies wait for it is told of by events', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
+    const server = await unixDatagram()
+    const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
+    const peer = unixPeer(temporaryPath())
+    await ask(peer, server.address.path, 30)
+    await until(() => outcomes.length === 30)
+    const { open } = server.stats()
+    expect(open).toBeGreaterThan(10)
+    peer[Symbol.dispose]()
+    await until(() => server.stats().open === 0)
+    expect(undelivered.messages).toMatchObject(
+      Array(open).fill({ clientAddress: { path: peer.path }, error: { cause: 'peer-gone' } })
+    )
+    expect(server.errors).toEqual([])
   })
 
   it('gets nothing of a request that was cut off while its reply waited', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
     const server = await unixDatagram()
     const requests: DatagramRequest[] = []
     const outcomes = outcomesOf(server, (request) => {
@@ -247,25 +318,24 @@ print('\\n'.join(peer.recv(100).decode() for i in range(200)))
     })
     const peer = unixPeer(temporaryPath())
     await ask(peer, server.address.path, 30)
-    await until(() => requests.length === 30)
-    await until(() => outcomes.length + server.stats().open === 30)
+    await until(() => outcomes.length === 30)
     const cut = requests[25] as DatagramRequest
     cut.abort(new Error('not any more'))
-    await until(() => outcomes.some(({ request }) => request === cut))
-    expect(outcomes.find(({ request }) => request === cut)?.status).toBe('aborted')
-    const read: string[] = []
-    while (read.length < 29) read.push(String(await peer.receive()))
-    expect(read).toEqual(Array.from({ length: 30 }, (_, i) => String(i)).filter((text) => text !== '25'))
-    await until(() => outcomes.length === 30)
+    const end = await new Promise<Settlement>((resolve) => cut.whenClosed((_, how) => resolve(how)))
+    expect(end).toMatchObject({ status: 'aborted', reason: { cause: 'server-error' } })
+    expect(await readAll(peer, 29)).toEqual(numbers(30).filter((text) => text !== '25'))
+    await until(() => server.stats().open === 0)
     expect(peer.tryReceive()).toBe(undefined)
+    expect(undelivered.messages).toMatchObject([{ error: { origin: { message: 'not any more' } } }])
   })
 
   it('gets nothing after the deadline of the close, which does not wait for it', async () => {
+    using undelivered = overhear<UndeliveredEvent>('undelivered')
     const server = await unixDatagram()
     const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
     const peer = unixPeer(temporaryPath())
     await ask(peer, server.address.path, 30)
-    await until(() => server.stats().accepted === 30 && outcomes.length + server.stats().open === 30)
+    await until(() => outcomes.length === 30)
     const { open } = server.stats()
     expect(open).toBeGreaterThan(10)
     const report = await server.close({ deadline: 1 })
@@ -274,8 +344,10 @@ print('\\n'.join(peer.recv(100).decode() for i in range(200)))
     const read: string[] = []
     for (let packet = peer.tryReceive(); packet !== undefined; packet = peer.tryReceive()) read.push(String(packet))
     expect(read.length).toBe(30 - open)
-    await until(() => outcomes.length === 30)
-    expect(outcomes.filter(({ status }) => status === 'aborted').length).toBe(open)
+    await turns(5)
+    expect(undelivered.messages).toMatchObject(
+      Array(open).fill({ clientAddress: { path: peer.path }, error: { cause: 'deadline' } })
+    )
   })
 
   it('is waited for by a close whose deadline has not come', async () => {
@@ -283,13 +355,12 @@ print('\\n'.join(peer.recv(100).decode() for i in range(200)))
     const outcomes = outcomesOf(server, (request) => request.wfile.write(request.packet))
     const peer = unixPeer(temporaryPath())
     await ask(peer, server.address.path, 30)
-    await until(() => server.stats().accepted === 30)
-    const closing = server.close()
-    const read: string[] = []
-    while (read.length < 30) read.push(String(await peer.receive()))
-    expect(read).toEqual(Array.from({ length: 30 }, (_, i) => String(i)))
-    expect(await closing).toMatchObject({ aborted: 0, stillOpen: [] })
-    expect(outcomes.length).toBe(30)
+    await until(() => outcomes.length === 30)
+    const closing = watch(server.close())
+    await turns(10)
+    expect(closing.state).toBe('pending')
+    expect(await readAll(peer, 30)).toEqual(numbers(30))
+    expect(await closing.promise).toMatchObject({ aborted: 0, stillOpen: [] })
   })
 })
 

@@ -4,6 +4,8 @@ export interface DatagramBinding {
   readonly where: string
   /** The largest datagram that the kernel can deliver, in bytes. */
   readonly largest: number
+  /** Whether a send that finds no room waits for its peer to read, and not for this machine's own buffer. */
+  readonly peersFill: boolean
 
   /** A bound socket that never blocks. */
   open(): Promise<number>

@@ -2,13 +2,13 @@ import { isIP } from 'node:net'
 
 /** Bounds of every datagram listener: checked by the server. */
 export interface DatagramLimits {
-  /** The most datagrams that wait here to be accepted. */
+  /** The most datagrams that wait here to be accepted; natively at the close only. */
   readonly maxPending: number
   /** A larger datagram is dropped. */
   readonly maxPacketSize: number
   /** The most replies that wait for room at their peers. */
   readonly maxQueuedReplies: number
-  /** Milliseconds that a reply waits for room at its peer. */
+  /** Milliseconds that a reply waits for room at its peer; of no effect by `node:dgram`. */
   readonly sendTimeout: number
   /** SO_RCVBUF; `undefined` for the system's. */
   readonly receiveBufferSize: number | undefined

@@ -23,6 +23,8 @@ const MSG_NOSIGNAL = 0x4000
 
 // So many in one turn of the loop; then timers and other sockets have theirs.
 const burst = 64
+// Of the replies that wait: so much may wait for one peer.
+const peersShare = 1 / 4
 // Milliseconds; trying again at once only spins.
 const whenShort = 100
 
@@ -67,6 +69,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#outbox = new Outbox({
       send: (reply) => this.#send(reply),
       limit: limits.maxQueuedReplies,
+      share: binding.peersFill ? Math.ceil(limits.maxQueuedReplies * peersShare) : limits.maxQueuedReplies,
       timeout: limits.sendTimeout
     })
   }
@@ -215,7 +218,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#stats.accepted++
     this.#stats.bytesIn += size
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    return new DatagramRequest(this.#owner, packet, clientAddress, (bytes, request) => this.#reply(bytes, to, request))
+    const reply = (bytes: Buffer, request: Request): unknown => this.#reply(bytes, to, request)
+    return new DatagramRequest(this.#owner, packet, clientAddress, reply, this.#binding.peersFill)
   }
 
   /** Whether to try again at once. Throws where the socket is dead. */
@@ -245,6 +249,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
 
   #reply(bytes: Buffer, to: Buffer, request: Request): void | Promise<void> {
     const failed = (error: unknown): never => {
+      // It has been told already.
+      if (this.#binding.peersFill && request.abortReason !== undefined) throw error
       throw notDelivered(request.clientAddress, error as Error)
     }
     try {

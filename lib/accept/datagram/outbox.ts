@@ -15,6 +15,8 @@ export interface OutboxEnds {
   readonly send: (reply: Reply) => boolean
   /** The most replies that wait. */
   readonly limit: number
+  /** The most of them that wait for one peer. */
+  readonly share: number
   /** Milliseconds that one waits. */
   readonly timeout: number
 }
@@ -34,7 +36,8 @@ interface Peer {
 const longestDelay = 20
 
 /**
- * Replies that found no room at their peer. They keep their order, and a peer that does not read holds up nobody else.
+ * Replies that found no room at their peer. They keep their order, and those for a peer that does not read delay nobody
+ * else's, nor take all the room here: each peer has its share.
  *
  * No event tells when a peer has room again (POLLOUT tells of our own buffer), so they are tried again: in the next turn of
  * the loop, then after 1 to 20 milliseconds.
@@ -62,12 +65,11 @@ export class Outbox {
    */
   send(reply: Reply): void | Promise<void> {
     const key = this.#size === 0 ? undefined : reply.to.toString('latin1')
-    if ((key === undefined || !this.#peers.has(key)) && this.#ends.send(reply)) return
-    if (this.#size >= this.#ends.limit) {
-      throw Object.assign(new Error(`${this.#size} replies wait already for peers that do not read`), {
-        code: 'ENOBUFS'
-      })
-    }
+    const peer = key === undefined ? undefined : this.#peers.get(key)
+    if (peer === undefined && this.#ends.send(reply)) return
+    if (this.#size >= this.#ends.limit) throw full(`${this.#size} replies wait already for peers that do not read`)
+    const waiting = peer?.replies.length ?? 0
+    if (waiting >= this.#ends.share) throw full(`${waiting} replies wait already for the peer, which does not read`)
     return this.#keep(key ?? reply.to.toString('latin1'), reply)
   }
 
@@ -129,4 +131,8 @@ export class Outbox {
     }
     return true
   }
+}
+
+function full(why: string): Error {
+  return Object.assign(new Error(why), { code: 'ENOBUFS' })
 }

@@ -23,6 +23,7 @@ export class UDPBinding implements DatagramBinding {
   readonly where: string
   /** The length of an IP packet has 16 bits. */
   readonly largest = 65_535
+  readonly peersFill = false
   readonly #options: UDPListenerOptions
 
   /** @param options - where and how */

@@ -13,6 +13,7 @@ const SHUT_RD = 0
 export class UnixDatagramBinding implements DatagramBinding {
   readonly where: string
   readonly largest = largestDatagram()
+  readonly peersFill = true
   readonly #options: UnixPathOptions & DatagramLimits
   #path: UnixPath | undefined
 

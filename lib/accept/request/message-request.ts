@@ -124,9 +124,18 @@ export class MessageRequest extends RequestBase {
         sent = this.#send?.(reply, this)
       }
     } catch (error) {
-      sent = rejection(error)
+      return this.#sending(rejection(error), outcome)
     }
-    return isPromiseLike(sent) ? this.#sending(sent, outcome) : this.#leave(outcome)
+    return isPromiseLike(sent) ? this.replying(this.#sending(sent, outcome)) : this.#leave(outcome)
+  }
+
+  /**
+   * What `close()` waits for where the reply does not leave at once: until it has left, here.
+   *
+   * @internal
+   */
+  protected replying(sending: Promise<void>): Promise<void> {
+    return sending
   }
 
   /** Let go at once. */

@@ -25,9 +25,15 @@ class Kernel {
   }
 }
 
-function boxed({ limit = never, timeout = never }: { limit?: number; timeout?: number } = {}) {
+interface Bounds {
+  limit?: number
+  share?: number
+  timeout?: number
+}
+
+function boxed({ limit = never, share = never, timeout = never }: Bounds = {}) {
   const kernel = new Kernel()
-  const outbox = new Outbox({ send: kernel.send, limit, timeout })
+  const outbox = new Outbox({ send: kernel.send, limit, share, timeout })
   onTestFinished(() => outbox.close(new Error('the test is over')))
   const send = (to: string, bytes: string | number, cutOff: () => boolean = () => false) =>
     outbox.send({ bytes: Buffer.from(String(bytes)), to: Buffer.from(to), cutOff })
@@ -93,6 +99,20 @@ describe('an outbox', () => {
     kernel.room.set('a', 9).set('b', 9)
     await Promise.all(sent)
     expect(kernel.left.sort()).toEqual(['a1', 'b1', 'c1'])
+  })
+
+  it('takes no more for one peer than its share, and others find room', async () => {
+    const { kernel, outbox, send } = boxed({ limit: 4, share: 2 })
+    kernel.room.set('a', 0).set('b', 0)
+    const sent = [send('a', 1), send('a', 2)]
+    expect(() => send('a', 3)).toThrow(expect.objectContaining({ code: 'ENOBUFS' }))
+    expect(() => send('a', 3)).toThrow(/2 replies wait already for the peer/)
+    sent.push(send('b', 1), send('b', 2))
+    expect(outbox.size).toBe(4)
+    kernel.room.set('a', 9).set('b', 9)
+    await Promise.all(sent)
+    expect(kernel.left.sort()).toEqual(['a1', 'a2', 'b1', 'b2'])
+    expect(send('a', 3)).toBe(undefined)
   })
 
   it('gives up what waited too long, and what waits behind it when its time comes', async () => {
