@@ -1,4 +1,4 @@
-import { type DatagramLimits, isNumericAddress, type MulticastGroup } from '../accept/datagram/datagram-options.ts'
+import { type DatagramLimits, isGroup, type MulticastGroup, versionOf } from '../accept/datagram/datagram-options.ts'
 import type { UnixPathOptions } from '../accept/unix/unix-path.ts'
 import { count, flag, integer, known, milliseconds, show, text } from '../arguments.ts'
 
@@ -18,7 +18,7 @@ export interface HostOptions extends PendingOptions {
   readonly host?: string
   /** The port; 0, the default, for one that is free. */
   readonly port?: number
-  /** Don't take IPv4 on an IPv6 address: false by default. */
+  /** Don't take IPv4 on an IPv6 address: false by default. An error where `host` is a numeric IPv4 address. */
   readonly ipv6Only?: boolean
   /** Let several sockets share the port (SO_REUSEPORT): false by default; by Node's own sockets from 22.12 on. */
   readonly reusePort?: boolean
@@ -118,14 +118,22 @@ export function datagramLimits(options: DatagramServerOptions): DatagramLimits {
   }
 }
 
-/** `multicast`: each a group, and the interface by which it is received. */
-export function multicastOption(groups: readonly MulticastGroup[] | undefined): readonly MulticastGroup[] {
+/** `multicast`: each a group that can be heard at the host, and the interface by which it is received. */
+export function multicastOption(
+  groups: readonly MulticastGroup[] | undefined,
+  { host, ipv6Only }: { readonly host: string; readonly ipv6Only: boolean }
+): readonly MulticastGroup[] {
   if (groups === undefined) return []
   if (!Array.isArray(groups)) throw new TypeError(`Option multicast must be an array: got ${show(groups)}`)
   return groups.map((given: MulticastGroup) => {
     known('multicast', given, ['group', 'interface'])
-    if (!isNumericAddress(given.group)) {
-      throw new TypeError(`A multicast group is a numeric address: got ${show(given.group)}`)
+    const version = versionOf(given.group)
+    if (version === undefined || !isGroup(given.group)) {
+      throw new TypeError(`A multicast group is a numeric address of multicast: got ${show(given.group)}`)
+    }
+    // A name is looked up as IPv4.
+    if (version === 6 ? versionOf(host) !== 6 : ipv6Only) {
+      throw new TypeError(`The multicast group ${given.group} cannot be heard at ${host}, by IPv${10 - version}`)
     }
     if (given.interface !== undefined) text('interface', given.interface, undefined)
     return given
@@ -145,12 +153,11 @@ export function hostOptions(
   if (reusePort && !native && !nodeHasReusePort()) {
     throw new TypeError(`Option reusePort needs Node 22.12 or later here: this is ${process.version}`)
   }
-  return {
-    host: text('host', options.host, '127.0.0.1'),
-    port: integer('port', options.port, 0, { min: 0, max: maxPort }),
-    ipv6Only: flag('ipv6Only', options.ipv6Only, false),
-    reusePort
-  }
+  const host = text('host', options.host, '127.0.0.1')
+  const port = integer('port', options.port, 0, { min: 0, max: maxPort })
+  const ipv6Only = flag('ipv6Only', options.ipv6Only, false)
+  if (ipv6Only && versionOf(host) === 4) throw new TypeError(`Option ipv6Only needs an IPv6 host: got ${host}`)
+  return { host, port, ipv6Only, reusePort }
 }
 
 /** `keepAlive`: true is Node's default of no delay of its own, a number the delay in milliseconds. */

@@ -66,11 +66,12 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> 
     super(options, handler)
     const { multicastTTL, multicastLoopback, multicastInterface } = options
     const native = isNative(options.backend)
+    const where = hostOptions(options, native)
     const listener = {
-      ...hostOptions(options, native),
+      ...where,
       ...datagramLimits(options),
       broadcast: flag('broadcast', options.broadcast, false),
-      multicast: multicastOption(options.multicast),
+      multicast: multicastOption(options.multicast, where),
       multicastTTL: optional(multicastTTL, (ttl) => integer('multicastTTL', ttl, 1, { min: 1, max: 255 })),
       multicastLoopback: optional(multicastLoopback, (loop) => flag('multicastLoopback', loop, true)),
       multicastInterface: optional(multicastInterface, (by) => text('multicastInterface', by, undefined))

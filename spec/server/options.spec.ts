@@ -48,7 +48,7 @@ const notAPort: Wrong[] = [...notAnInteger, [-1, RangeError, '-1'], [65_536, Ran
 const internet: Record<string, Wrong[]> = {
   host: notAName,
   port: notAPort,
-  ipv6Only: notAFlag,
+  ipv6Only: [...notAFlag, [true, TypeError, 'an IPv6 host', '127.0.0.1']],
   reusePort: notAFlag,
   maxPending: notACount
 }

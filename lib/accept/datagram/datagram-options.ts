@@ -18,7 +18,7 @@ export interface DatagramLimits {
 
 /** A group to receive from, and by which interface. */
 export interface MulticastGroup {
-  /** Its address: `239.1.2.3`, `ff02::123`. */
+  /** Its address: `239.1.2.3`, `ff02::123`. One of IPv6 needs an IPv6 `host`; one of IPv4 may be joined on `::` too. */
   readonly group: string
   /** The interface, by its name or an address of it; the system's choice by default. */
   readonly interface?: string
@@ -46,7 +46,15 @@ export interface UDPListenerOptions extends DatagramLimits {
   readonly multicastInterface: string | undefined
 }
 
-/** Whether something is an IP address, and not a name. */
-export function isNumericAddress(given: unknown): boolean {
-  return typeof given === 'string' && isIP(given) !== 0
+/** Which IP an address is of; `undefined` for a name, and whatever else is no numeric address. */
+export function versionOf(given: unknown): 4 | 6 | undefined {
+  const version = typeof given === 'string' ? isIP(given) : 0
+  return version === 0 ? undefined : (version as 4 | 6)
+}
+
+/** Whether a numeric address is one of multicast, and says no interface. */
+export function isGroup(address: string): boolean {
+  if (versionOf(address) === 6) return /^ff[0-9a-f]{2}:[^%]*$/i.test(address)
+  const first = Number.parseInt(address, 10)
+  return first >= 224 && first <= 239
 }

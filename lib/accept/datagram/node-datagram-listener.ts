@@ -136,15 +136,18 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     const { broadcast, multicast, multicastInterface, multicastLoopback, multicastTTL } = this.#options
     const socket = this.#socket
     const six = socket.address().family === 'IPv6'
-    const nodes = (by: string): string => {
+    const nodes = (by: string, asSix: boolean): string => {
       const { name, ipv4 } = networkInterface(by)
-      return six ? `::%${name}` : (ipv4 ?? by)
+      return asSix ? `::%${name}` : (ipv4 ?? by)
     }
     if (broadcast) socket.setBroadcast(true)
     if (multicastTTL !== undefined) socket.setMulticastTTL(multicastTTL)
     if (multicastLoopback !== undefined) socket.setMulticastLoopback(multicastLoopback)
-    if (multicastInterface !== undefined) socket.setMulticastInterface(nodes(multicastInterface))
-    for (const { group, interface: by } of multicast) socket.addMembership(group, by === undefined ? by : nodes(by))
+    if (multicastInterface !== undefined) socket.setMulticastInterface(nodes(multicastInterface, six))
+    for (const { group, interface: by } of multicast) {
+      // An IPv6 socket joins an IPv4 group as IPv4 does.
+      socket.addMembership(group, by === undefined ? by : nodes(by, isIP(group) === 6))
+    }
   }
 
   #receive(packet: Buffer, from: RemoteInfo): void {

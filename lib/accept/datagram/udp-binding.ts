@@ -62,7 +62,9 @@ export class UDPBinding implements DatagramBinding {
     }
     for (const { group, interface: by } of multicast) {
       const index = by === undefined ? 0 : indexOf(by)
-      setOption(fd, names.join, version === 6 ? membership6(group, index) : membership4(group, index))
+      // An IPv6 socket joins an IPv4 group as IPv4 does.
+      const six = isIP(group) === 6
+      setOption(fd, optionsOf[six ? 6 : 4].join, six ? membership6(group, index) : membership4(group, index))
     }
   }
 }
@@ -74,7 +76,7 @@ function indexOf(given: string): number {
 /** struct ip_mreqn: group, address of the interface, index of the interface. */
 function membership4(group: string | undefined, index: number): Buffer {
   const bytes = Buffer.alloc(12)
-  if (group !== undefined) libc().inet_pton(AF_INET, group, bytes)
+  if (group !== undefined) writeGroup(AF_INET, group, bytes)
   bytes.writeInt32LE(index, 8)
   return bytes
 }
@@ -82,7 +84,13 @@ function membership4(group: string | undefined, index: number): Buffer {
 /** struct ipv6_mreq: group, index of the interface. */
 function membership6(group: string, index: number): Buffer {
   const bytes = Buffer.alloc(20)
-  libc().inet_pton(AF_INET6, group, bytes)
+  writeGroup(AF_INET6, group, bytes)
   bytes.writeInt32LE(index, 16)
   return bytes
+}
+
+function writeGroup(family: number, group: string, bytes: Buffer): void {
+  if (libc().inet_pton(family, group, bytes) !== 1) {
+    throw Object.assign(new Error(`${group} is no address of a group`), { code: 'EINVAL' })
+  }
 }
