@@ -72,6 +72,7 @@ export class BaseServer<R extends Request = Request>
   readonly #admitted = new WeakSet<R>()
   #loops = 0
   #doorShut: Promise<void> | undefined
+  #released = false
 
   /**
    * @param options - none here; those of the subclasses are checked there
@@ -328,6 +329,7 @@ export class BaseServer<R extends Request = Request>
     await undefined
     try {
       await this.serverBind()
+      if (this.#state.at !== 'binding') throw new ClosedError('Cannot listen: the server was closed meanwhile')
       await this.serverActivate()
     } catch (error) {
       if (this.#state.at === 'binding') {
@@ -366,7 +368,10 @@ export class BaseServer<R extends Request = Request>
         queueEmpty: this.#handOff.whenEnded,
         shutDoor: () => this.#doorShut as Promise<void>,
         clearQueue: () => this.#clearQueue(),
-        release: () => this.#quietly(() => this.serverRelease())
+        release: () => {
+          this.#released = true
+          return this.#quietly(() => this.serverRelease())
+        }
       },
       this.#deadline
     ).then((report) => {
@@ -384,6 +389,8 @@ export class BaseServer<R extends Request = Request>
     // Where nothing waits there is nothing to hand over, whether or not getRequest answers. What the door has let in last
     // is nobody's where no loop runs.
     if (this.waiting === 0 || this.#loops === 0) this.#clearQueue()
+    // The deadline did not wait for the door: what was bound after the release is given back too.
+    if (this.#released) await this.#quietly(() => this.serverRelease())
   }
 
   #looping(by: 1 | -1): void {

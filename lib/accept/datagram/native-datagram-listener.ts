@@ -90,6 +90,14 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       this.#closed = true
       throw listenError(this.#binding.where, error as NodeJS.ErrnoException)
     }
+    if (this.#closed) {
+      try {
+        this.#binding.leave(fd)
+      } finally {
+        libc().close(fd)
+      }
+      throw new ClosedError(`Cannot listen on ${this.#binding.where}: it was closed meanwhile`)
+    }
     this.#fd = fd
     this.#readiness = new Readiness(fd, () => this.#wake())
     const length = new Int32Array([longestSockaddr])

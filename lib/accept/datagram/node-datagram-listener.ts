@@ -2,6 +2,7 @@ import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from '
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { type Address, formatAddress, formatHost, internetAddress } from '../../address.ts'
+import { ClosedError } from '../../errors.ts'
 import { acceptError, accepted, dropped } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
@@ -70,15 +71,30 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
 
   async listen(): Promise<void> {
     const { host, port } = this.#options
+    const where = `udp ${formatHost(host, port)}`
     const socket = this.#socket
     await new Promise<void>((resolve, reject) => {
+      const closed = (): void => {
+        void this.release()
+        reject(new ClosedError(`Cannot listen on ${where}: it was closed meanwhile`))
+      }
+      if (this.#closing !== undefined) {
+        closed()
+        return
+      }
       const failed = (error: NodeJS.ErrnoException): void => {
         this.#channel.end()
         void this.release()
-        reject(listenError(`udp ${formatHost(host, port)}`, error))
+        reject(listenError(where, error))
       }
+      // It stays where the socket is closed: dgram still tells that the look-up failed, but not that it succeeded.
       socket.once('error', failed)
+      socket.once('close', closed)
       socket.bind({ address: host, port, exclusive: true }, () => {
+        if (this.#closing !== undefined) {
+          closed()
+          return
+        }
         try {
           this.#configure()
         } catch (error) {
@@ -86,6 +102,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
           return
         }
         socket.off('error', failed)
+        socket.off('close', closed)
         socket.on('error', (error) => this.#troubled(error))
         resolve()
       })

@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from '../../address.ts'
+import { ClosedError } from '../../errors.ts'
 import { accepted, refused } from '../../events.ts'
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
@@ -61,17 +62,24 @@ export class NativeStreamListener implements Listener<StreamRequest> {
 
   async listen(): Promise<void> {
     const binding = this.#binding
+    let fd: number
     try {
-      this.#fd = await binding.open()
+      fd = await binding.open()
     } catch (error) {
       this.#closed = true
       throw listenError(binding.where, error as NodeJS.ErrnoException)
     }
+    if (this.#closed) {
+      binding.leave(fd)
+      libc().close(fd)
+      throw new ClosedError(`Cannot listen on ${binding.where}: it was closed meanwhile`)
+    }
+    this.#fd = fd
     const length = new Int32Array([longestSockaddr])
-    libc().getsockname(this.#fd, client, length)
+    libc().getsockname(fd, client, length)
     this.#address = decodeAddress(client, length[0] as number)
     this.#hold.begin()
-    this.#intake = new OnDemand(this.#fd, {
+    this.#intake = new OnDemand(fd, {
       take: () => this.#take(),
       fatal: (error) => listenError(formatAddress(this.#address), error)
     })

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Address, formatAddress, internetAddress } from '../../address.ts'
+import { ClosedError } from '../../errors.ts'
 import { acceptError, accepted, refused } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
@@ -25,6 +26,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   readonly #channel: Channel<StreamRequest>
   #address: Address | undefined
   #arrived = 0
+  #bound = false
   #closing: Promise<void> | undefined
 
   /**
@@ -63,9 +65,15 @@ export class NodeStreamListener implements Listener<StreamRequest> {
       bound = await binding.open(this.#server)
     } catch (error) {
       this.#channel.end()
+      if (this.#server.listening) this.#server.close()
       throw listenError(binding.where, error as NodeJS.ErrnoException)
     }
     this.#server.on('error', (error) => this.#troubled(error))
+    this.#bound = true
+    if (this.#closing !== undefined) {
+      await this.#shut()
+      throw new ClosedError(`Cannot listen on ${binding.where}: it was closed meanwhile`)
+    }
     this.#address = bound ?? addressOf(this.#server)
   }
 
@@ -137,7 +145,8 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   async #shut(): Promise<void> {
-    if (this.#server.listening) {
+    // Where it is only on its way, `listen()` ends what it has begun.
+    if (this.#bound) {
       this.#binding.leave()
       await this.#emptyBacklog()
       // Its 'close' comes only after the last connection has gone; the descriptor is given back at once.
