@@ -1,5 +1,5 @@
 import { type DatagramLimits, isGroup, type MulticastGroup, versionOf } from '../accept/datagram/datagram-options.ts'
-import type { UnixPathOptions } from '../accept/unix/unix-path.ts'
+import { isAbstract, type UnixPathOptions } from '../accept/unix/unix-path.ts'
 import { count, flag, integer, known, milliseconds, show, text } from '../arguments.ts'
 
 /** Options of every server with a socket. */
@@ -30,14 +30,14 @@ export interface PathOptions {
    * The path of the socket, 107 bytes at most. Where nobody answers at a socket that stands there, it is replaced; all
    * else that stands there (a live socket, a file, a symbolic link) stays, and the error is `EADDRINUSE`. At the close it
    * is removed, where it is still this server's. On Linux a name that begins with a NUL is abstract: there is no file
-   * (`\0name`; needs the package koffi).
+   * (`\0name`; needs the package koffi), and so no `mode`, `uid` or `gid`.
    */
   readonly path: string
-  /** Permissions of the socket file, `0o660` say: what the umask leaves by default. */
+  /** Permissions of the socket file, `0o660` say: what the umask leaves by default. Not on Windows. */
   readonly mode?: number
-  /** User id of its owner: the process's by default. */
+  /** User id of its owner: the process's by default. Not on Windows. */
   readonly uid?: number
-  /** Group id of its owner: the process's by default. */
+  /** Group id of its owner: the process's by default. Not on Windows. */
   readonly gid?: number
 }
 
@@ -99,8 +99,16 @@ export function optional<T>(value: T | undefined, check: (value: T) => T): T | u
 }
 
 export function pathOptions({ path, mode, uid, gid }: PathOptions): UnixPathOptions {
+  const abstract = typeof path === 'string' && path.length > 1 && isAbstract(path)
+  if (!abstract) text('path', path, undefined)
+  if (abstract || process.platform === 'win32') {
+    for (const [name, value] of Object.entries({ mode, uid, gid })) {
+      if (value === undefined) continue
+      throw new TypeError(`Option ${name} is for a socket file: ${abstract ? 'an abstract name' : 'a pipe'} has none`)
+    }
+  }
   return {
-    path: typeof path === 'string' && path.length > 1 && path[0] === '\0' ? path : text('path', path, undefined),
+    path,
     mode: optional(mode, (value) => integer('mode', value, 0, { min: 0, max: 0o777 })),
     uid: optional(uid, (value) => integer('uid', value, 0, anyId)),
     gid: optional(gid, (value) => integer('gid', value, 0, anyId))

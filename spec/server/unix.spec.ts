@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { formatAddress, ListenError, UnixDatagramServer, UnixStreamServer } from '../../lib/index.ts'
 import { runChild } from '../support/child.ts'
 import { type LiveChild, startChild, startProgram } from '../support/live-child.ts'
@@ -326,6 +326,24 @@ for (const kind of Object.keys(kinds) as Kind[]) {
       expect(() => new kinds[kind]({ path: '' })).toThrow(RangeError)
       expect(() => new kinds[kind]({ path: '\0' })).toThrow(RangeError)
       expect(() => new kinds[kind]({ path: 'a\0b' })).toThrow(RangeError)
+    })
+
+    it('refuses the owner and the permissions of what has no file', () => {
+      for (const given of [{ mode: 0o600 }, { uid: 0 }, { gid: 0 }]) {
+        const [name] = Object.keys(given)
+        expect(() => new kinds[kind]({ path: '\0name', ...given })).toThrow(
+          new TypeError(`Option ${name} is for a socket file: an abstract name has none`)
+        )
+        const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('win32')
+        try {
+          expect(() => new kinds[kind]({ path: String.raw`\\.\pipe\name`, ...given })).toThrow(
+            new TypeError(`Option ${name} is for a socket file: a pipe has none`)
+          )
+        } finally {
+          platform.mockRestore()
+        }
+      }
+      expect(() => new kinds[kind]({ path: '\0name', mode: undefined } as never)).not.toThrow()
     })
 
     it('takes a relative path away though the process has moved on', async () => {
