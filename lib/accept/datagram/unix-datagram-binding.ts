@@ -24,15 +24,16 @@ export class UnixDatagramBinding implements DatagramBinding {
   }
 
   async open(): Promise<number> {
-    const { path, mode } = this.#options
+    const { path, mode, uid, gid } = this.#options
     checkLength(path)
     return datagramSocket(AF_UNIX, this.#options, async (fd) => {
       if (isAbstract(path)) {
         bindSocket(fd, encodeUnix(path))
         return
       }
-      // The file is made with these permissions, less the umask.
-      if (mode !== undefined) libc().fchmod(fd, mode)
+      // The file is made with these permissions, less the umask: none for a group, or for others, that are not theirs yet.
+      const isGiven = uid !== undefined || gid !== undefined
+      if (mode !== undefined) libc().fchmod(fd, isGiven ? mode & 0o700 : mode)
       this.#path = await UnixPath.claim(path, (name, absolute) =>
         bindOwned(absolute, this.#options, () => bindSocket(fd, encodeUnix(name)))
       )

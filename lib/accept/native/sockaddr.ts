@@ -10,8 +10,6 @@ export const AF_INET6 = 10
 
 /** Room for the longest: sun_family and 108 bytes of sun_path. */
 export const longestSockaddr = 110
-/** sun_path holds 108 bytes; a path is closed by a NUL. */
-export const longestPath = 107
 
 const inetSize = 16
 const inet6Size = 28

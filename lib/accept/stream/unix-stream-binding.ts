@@ -1,12 +1,14 @@
 import cluster from 'node:cluster'
+import { fstatSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { resolve } from 'node:path'
 import { formatPath, type UnixAddress } from '../../address.ts'
 import { libc, libcMissing } from '../native/libc.ts'
 import { withClaimLock } from '../unix/claim-lock.ts'
 import { PassingSocket } from '../unix/passing-socket.ts'
+import { fileOf, own } from '../unix/socket-file.ts'
 import { removeStale } from '../unix/stale-path.ts'
-import { checkLength, isAbstract, own, UnixPath } from '../unix/unix-path.ts'
+import { checkLength, isAbstract, UnixPath } from '../unix/unix-path.ts'
 import { NativeUnixBinding } from './native-unix-binding.ts'
 import type { StreamBinding } from './stream-binding.ts'
 import type { UnixListenerOptions } from './stream-options.ts'
@@ -51,12 +53,14 @@ export class UnixStreamBinding implements StreamBinding {
   async #listenNatively(server: Server): Promise<void> {
     const native = new NativeUnixBinding(this.#options)
     const fd = await native.open()
+    const { ino } = fstatSync(fd, { bigint: true })
     this.#native = native
     try {
       await listening(server, { fd, backlog: this.#options.backlog, exclusive: true })
     } catch (error) {
       this.leave()
-      libc().close(fd)
+      // A server that took it and could not listen has closed it, and the number may be another's.
+      if (isSocket(fd, ino)) libc().close(fd)
       throw error
     }
   }
@@ -66,8 +70,12 @@ export class UnixStreamBinding implements StreamBinding {
     const passing = new PassingSocket(absolute)
     try {
       await listening(server, { path: passing.name, backlog: this.#options.backlog })
-      own(passing.path, this.#options)
-      this.#path = await UnixPath.claim(absolute, () => passing.moveTo(absolute))
+      const file = fileOf(passing.path)
+      own(passing.path, file, this.#options)
+      this.#path = await UnixPath.claim(absolute, () => {
+        passing.moveTo(absolute)
+        return file
+      })
     } catch (error) {
       server.close()
       throw error
@@ -91,6 +99,16 @@ export class UnixStreamBinding implements StreamBinding {
         throw reason ?? error
       })
     })
-    own(absolute, this.#options)
+    own(absolute, fileOf(absolute), this.#options)
+  }
+}
+
+/** Whether a descriptor still is that socket: as long as that is open no other has its inode. */
+function isSocket(fd: number, ino: bigint): boolean {
+  try {
+    const found = fstatSync(fd, { bigint: true })
+    return found.isSocket() && found.ino === ino
+  } catch {
+    return false
   }
 }

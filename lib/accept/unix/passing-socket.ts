@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, linkSync, mkdtempSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { longestPath } from '../native/sockaddr.ts'
 import { inUse, look } from './stale-path.ts'
+import { longestPath } from './unix-path.ts'
 
 // vfat and the like, some network and user-space file systems, and where a kernel protects the files of others.
 const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])

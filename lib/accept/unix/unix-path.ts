@@ -1,19 +1,15 @@
-import { chmodSync, lchownSync, unlinkSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { longestPath } from '../native/sockaddr.ts'
+import { isAbsolute, resolve } from 'node:path'
 import { withClaimLock } from './claim-lock.ts'
-import { look, removeStale } from './stale-path.ts'
+import { fileOf, type Ownership, own, removeFile, type SocketFile } from './socket-file.ts'
+import { removeStale } from './stale-path.ts'
+
+/** sun_path holds 108 bytes; a path is closed by a NUL. */
+export const longestPath = 107
 
 /** A path for a socket, and whose it shall be. */
-export interface UnixPathOptions {
+export interface UnixPathOptions extends Ownership {
   /** A path, or a Linux abstract name: one that begins with a NUL. */
   readonly path: string
-  /** Permissions of the socket file; what the umask leaves by default. */
-  readonly mode: number | undefined
-  /** Its owner; the process's by default. */
-  readonly uid: number | undefined
-  /** Its group; the process's by default. */
-  readonly gid: number | undefined
 }
 
 /** Whether a name is one of Linux' abstract namespace: there is no file. */
@@ -30,14 +26,11 @@ export function checkLength(path: string): void {
 export class UnixPath {
   // Whatever becomes of the working directory.
   readonly #absolute: string
-  readonly #dev: bigint | undefined
-  readonly #ino: bigint | undefined
+  readonly #file: SocketFile
 
-  private constructor(absolute: string) {
-    const found = look(absolute)
+  private constructor(absolute: string, file: SocketFile) {
     this.#absolute = absolute
-    this.#dev = found?.dev
-    this.#ino = found?.ino
+    this.#file = file
   }
 
   /**
@@ -45,60 +38,62 @@ export class UnixPath {
    * the error is `EADDRINUSE`. Of several servers that claim a path at once, one gets it.
    *
    * @param path - the path
-   * @param put - puts it there; gets the path as it fits into an address, and as an absolute one
+   * @param put - puts it there, and says which file it is; gets the path as it fits into an address, and as an absolute one
    */
-  static claim(path: string, put: (name: string, absolute: string) => void): Promise<UnixPath> {
+  static claim(path: string, put: (name: string, absolute: string) => SocketFile): Promise<UnixPath> {
+    const name = nameOf(path)
     const absolute = resolve(path)
-    const folder = process.cwd()
-    const name = (): string => {
-      if (process.cwd() === folder) return path
-      checkLength(absolute)
-      return absolute
-    }
     return withClaimLock(absolute, async () => {
       await removeStale(absolute, name())
-      put(name(), absolute)
-      return new UnixPath(absolute)
+      return new UnixPath(absolute, put(name(), absolute))
     })
   }
 
   /** Take it away, where it is still ours: the socket is open, so nobody else has its inode. */
   remove(): void {
     try {
-      const found = look(this.#absolute)
-      if (found !== undefined && found.dev === this.#dev && found.ino === this.#ino) unlinkSync(this.#absolute)
+      removeFile(this.#absolute, this.#file)
     } catch {
       // The folder has gone, or the process has given its rights up: the next server finds a stale file, or can't either.
     }
   }
 }
 
-/**
- * Put a socket at a path that is free, and give it its owner and permissions; where that fails nothing stands there.
- *
- * @param absolute - the path
- * @param options - whose it shall be
- * @param bind - puts it there
- * @param open - lets the first one in
- */
-export function bindOwned(
-  absolute: string,
-  options: UnixPathOptions,
-  bind: () => void,
-  open: () => void = () => {}
-): void {
-  bind()
-  try {
-    own(absolute, options)
-    open()
-  } catch (error) {
-    unlinkSync(absolute)
-    throw error
+/** The path as it fits into an address at the time: a relative one is short, until the process leaves its folder. */
+function nameOf(path: string): () => string {
+  if (isAbsolute(path)) return () => path
+  const folder = process.cwd()
+  const absolute = resolve(path)
+  return () => {
+    if (process.cwd() === folder) return path
+    checkLength(absolute)
+    return absolute
   }
 }
 
-/** Give a socket file its owner and permissions. */
-export function own(path: string, { mode, uid, gid }: UnixPathOptions): void {
-  if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? -1, gid ?? -1)
-  if (mode !== undefined) chmodSync(path, mode)
+/**
+ * Put a socket at a path that is free, and give it its owner and permissions; where that fails it is taken away again.
+ *
+ * @param absolute - the path
+ * @param ownership - whose it shall be
+ * @param bind - puts it there
+ * @param open - lets the first one in
+ * @returns its file
+ */
+export function bindOwned(
+  absolute: string,
+  ownership: Ownership,
+  bind: () => void,
+  open: () => void = () => {}
+): SocketFile {
+  bind()
+  const file = fileOf(absolute)
+  try {
+    own(absolute, file, ownership)
+    open()
+    return file
+  } catch (error) {
+    removeFile(absolute, file)
+    throw error
+  }
 }

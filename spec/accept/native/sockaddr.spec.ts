@@ -9,9 +9,9 @@ import {
   decodeAddress,
   encodeInternet,
   encodeUnix,
-  longestPath,
   longestSockaddr
 } from '../../../lib/accept/native/sockaddr.ts'
+import { longestPath } from '../../../lib/accept/unix/unix-path.ts'
 import { runs } from '../../property/runs.ts'
 
 const many = { numRuns: runs(200) }
