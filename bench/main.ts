@@ -1,7 +1,9 @@
 import { benchmark as connect } from './connect.bench.ts'
 import { benchmark as datagrams } from './datagrams.bench.ts'
 import { benchmark as echo } from './echo.bench.ts'
-import type { Benchmark } from './harness/benchmark.ts'
+import { benchmark as flood } from './flood.bench.ts'
+import { benchmark as fullQueue } from './full-queue.bench.ts'
+import { type Benchmark, isFigureRow, type Row } from './harness/benchmark.ts'
 import { measure } from './harness/measure.ts'
 import { type Options, readOptions, usage } from './harness/options.ts'
 import { Progress } from './harness/progress.ts'
@@ -10,7 +12,7 @@ import { writeResults } from './harness/results.ts'
 import { stopAllAtExit } from './harness/tracked-process.ts'
 import { benchmark as lines } from './lines.bench.ts'
 
-const benchmarks = [echo, lines, connect, datagrams]
+const benchmarks = [echo, lines, connect, datagrams, flood, fullQueue]
 
 function choose(names: string[]): Benchmark[] {
   if (names.length === 0) return benchmarks
@@ -27,7 +29,16 @@ function listNames(): string {
 
 // Goals are for the rows that are kept: an instant, or a rival against itself, reaches or misses nothing.
 function rehearsal({ rows, ...benchmark }: Benchmark, { noise }: Options): Benchmark {
-  return { ...benchmark, rows: rows.map(({ goal: _, ...row }) => (noise ? { ...row, ours: row.rival } : row)) }
+  return {
+    ...benchmark,
+    rows: rows.map((row) => (noise ? { ...withoutGoals(row), ours: row.rival } : withoutGoals(row)))
+  }
+}
+
+function withoutGoals(row: Row): Row {
+  if (isFigureRow(row)) return { ...row, figures: row.figures.map(({ atMost: _, ...figure }) => figure) }
+  const { goal: _, ...rest } = row
+  return rest
 }
 
 async function runOne(benchmark: Benchmark, options: Options): Promise<void> {

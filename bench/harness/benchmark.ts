@@ -1,6 +1,8 @@
 import type { ConnectOptions } from './load-connect.ts'
 import type { DatagramOptions } from './load-datagrams.ts'
 import type { EchoOptions } from './load-echo.ts'
+import type { FloodOptions } from './load-flood.ts'
+import type { FullQueueOptions } from './load-full-queue.ts'
 import type { Side } from './side.ts'
 
 export interface Benchmark {
@@ -9,14 +11,16 @@ export interface Benchmark {
   rows: Row[]
 }
 
-/** One piece of work, done by ours and by one rival */
-export interface Row {
+/** One thing that ours and one rival are asked to do */
+export type Row = WorkRow | FigureRow
+
+interface CommonRow {
   work: string
-  unit: string
   ours: Side
   rival: Side
   load: Load
-  goal?: Goal
+  /** Multiplies the measured time: 1 where it is left out */
+  time?: number
   /**
    * Cuts the measured time into so many times more pairs. For work whose cost depends on where a process's memory
    * happens to lie, more processes say more than longer ones.
@@ -24,10 +28,38 @@ export interface Row {
   morePairs?: number
 }
 
+/** Work that is done as fast as it can be, and judged by what a unit of it costs */
+export interface WorkRow extends CommonRow {
+  unit: string
+  goal?: Goal
+}
+
+/** A situation that its servers are put into, and judged by what they note of themselves (see notes.ts) */
+export interface FigureRow extends CommonRow {
+  figures: Figure[]
+}
+
 export type Load =
   | { generator: 'load-echo'; options: EchoOptions }
   | { generator: 'load-connect'; options: ConnectOptions }
   | { generator: 'load-datagrams'; options: DatagramOptions }
+  | { generator: 'load-flood'; options: FloodOptions }
+  | { generator: 'load-full-queue'; options: FullQueueOptions }
 
 /** What the median of the ratios ours / rival has to reach */
 export type Goal = { measure: 'cpu'; atMost: number } | { measure: 'throughput'; atLeast: number }
+
+/** A quantile of the numbers that a server noted under a name, over all the turns of a run */
+export interface Figure {
+  name: string
+  noted: string
+  /** From 0, the least, to 1, the greatest */
+  quantile: number
+  unit: string
+  /** What the median of ours has to reach, whatever the rival's */
+  atMost?: number
+}
+
+export function isFigureRow(row: Row): row is FigureRow {
+  return 'figures' in row
+}

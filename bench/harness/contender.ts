@@ -1,6 +1,7 @@
-import type { Load } from './benchmark.ts'
+import { isFigureRow, type Row } from './benchmark.ts'
 import { startLoad } from './load-process.ts'
 import type { TurnReport } from './load-turns.ts'
+import type { Notes } from './notes.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 import type { Side } from './side.ts'
 import type { TrackedProcess } from './tracked-process.ts'
@@ -8,27 +9,39 @@ import type { TrackedProcess } from './tracked-process.ts'
 // Connecting and waiting for the last replies, on a machine that has other things to do
 const overhead = 20
 
+const timeToAnswer = 5
+
+/** What is known of a turn, and what the server has noted during it where its row wants figures */
+export interface Turn extends TurnReport {
+  notes?: Notes
+}
+
 /** A server and the load generator of its own, which rest until they are told to work */
 export class Contender implements AsyncDisposable {
   readonly #name: string
   readonly #server: ServerProcess
   readonly #load: TrackedProcess
+  readonly #notes: boolean
 
-  private constructor(name: string, server: ServerProcess, load: TrackedProcess) {
+  private constructor(name: string, server: ServerProcess, load: TrackedProcess, notes: boolean) {
     this.#name = name
+    this.#notes = notes
     this.#server = server
     this.#load = load
   }
 
-  static async start(side: Side, load: Load): Promise<Contender> {
+  static async start(side: Side, row: Row): Promise<Contender> {
     const server = await startServer(side)
-    return new Contender(side.name, server, startLoad(load, server))
+    return new Contender(side.name, server, startLoad(row.load, server), isFigureRow(row))
   }
 
-  async work(seconds: number): Promise<TurnReport> {
-    this.#load.tell(String(seconds))
+  async work(seconds: number): Promise<Turn> {
     try {
-      return JSON.parse(await this.#load.nextLine(seconds + overhead)) as TurnReport
+      // What it noted while it rested counts for nothing.
+      if (this.#notes) await this.#askNotes()
+      this.#load.tell(String(seconds))
+      const report = JSON.parse(await this.#load.nextLine(seconds + overhead)) as TurnReport
+      return this.#notes ? { ...report, notes: await this.#askNotes() } : report
     } catch (error) {
       const { process: server } = this.#server
       const ending = server.ending === undefined ? '' : `\nThe server ended: ${server.describeEnd()}`
@@ -36,6 +49,11 @@ export class Contender implements AsyncDisposable {
         `Cannot measure ${this.#name}: ${error instanceof Error ? error.message : String(error)}${ending}`
       )
     }
+  }
+
+  async #askNotes(): Promise<Notes> {
+    this.#server.process.tell('')
+    return JSON.parse(await this.#server.process.nextLine(timeToAnswer)) as Notes
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

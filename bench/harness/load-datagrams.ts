@@ -1,21 +1,6 @@
-import { int32, loopback } from './client-socket.ts'
+import { datagramClient } from './datagram-client.ts'
 import { Epoll } from './epoll.ts'
-import {
-  AF_INET,
-  AF_UNIX,
-  bind,
-  checked,
-  close,
-  connect,
-  MSG_DONTWAIT,
-  recvmmsg,
-  SO_SNDTIMEO,
-  SOCK_DGRAM,
-  SOL_SOCKET,
-  sendmmsg,
-  setsockopt,
-  socket
-} from './libc.ts'
+import { checked, MSG_DONTWAIT, recvmmsg, sendmmsg } from './libc.ts'
 import { readLoadArguments } from './load-arguments.ts'
 import { takeTurns } from './load-turns.ts'
 import { MessageVector } from './message-vector.ts'
@@ -29,7 +14,6 @@ export interface DatagramOptions {
 }
 
 const drainLimit = 5_000
-const secondsToSend = 5
 
 const { port, serverPid, options } = readLoadArguments<DatagramOptions>()
 const epoll = new Epoll(options.clients)
@@ -40,29 +24,10 @@ const outgoing = Array.from({ length: options.clients }, (_, index) => {
   return vector
 })
 const sockets = outgoing.map((_, index) => {
-  const fd = open()
+  const fd = datagramClient(port)
   epoll.add(fd, index)
   return fd
 })
-
-// A server says by one number where it is: at an abstract Unix name that has it, or at a UDP port.
-function open(): number {
-  const name = Buffer.from(`\0it-socketserver-bench/${port}`)
-  const address = Buffer.concat([Buffer.from([AF_UNIX, 0]), name])
-  const unix = checked('make a socket', socket(AF_UNIX, SOCK_DGRAM, 0))
-  if (connect(unix, address, address.length) === 0) {
-    // The kernel finds a name for it, so that it can be answered.
-    checked('bind a socket', bind(unix, Buffer.from([AF_UNIX, 0]), 2))
-    const limit = int32(secondsToSend, 0, 0, 0)
-    checked('set SO_SNDTIMEO', setsockopt(unix, SOL_SOCKET, SO_SNDTIMEO, limit, limit.length))
-    return unix
-  }
-  close(unix)
-  const udp = checked('make a socket', socket(AF_INET, SOCK_DGRAM, 0))
-  const server = loopback(port)
-  checked('connect to the server', connect(udp, server, server.length))
-  return udp
-}
 
 function sendSome(index: number, count: number): void {
   const sent = checked(

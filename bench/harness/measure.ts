@@ -1,8 +1,9 @@
-import type { Benchmark, Row } from './benchmark.ts'
+import { type Benchmark, isFigureRow, type Row } from './benchmark.ts'
+import { summarizeFigures } from './figures.ts'
 import { type Plan, runPairs } from './pairs.ts'
 import type { Progress } from './progress.ts'
 import type { RowResult } from './results.ts'
-import { summarize } from './summary.ts'
+import { summarizeWork } from './summary.ts'
 
 /** Measures every row of a benchmark that this machine can run */
 export async function measure(benchmark: Benchmark, plan: Plan, progress: Progress): Promise<RowResult[]> {
@@ -19,7 +20,9 @@ async function measureRow(name: string, row: Row, plan: Plan, progress: Progress
     const pairs = await runPairs(row, plan, (step) => {
       progress.step(step)
     })
-    return { row, pairs, summary: summarize(row, pairs) }
+    return isFigureRow(row)
+      ? { row, pairs, figures: summarizeFigures(row, pairs) }
+      : { row, pairs, summary: summarizeWork(row, pairs) }
   } finally {
     progress.stop()
   }

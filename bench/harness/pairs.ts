@@ -1,6 +1,5 @@
 import type { Row } from './benchmark.ts'
-import { Contender } from './contender.ts'
-import type { TurnReport } from './load-turns.ts'
+import { Contender, type Turn } from './contender.ts'
 import { type Run, runOf } from './run.ts'
 import type { Timing } from './timing.ts'
 
@@ -19,16 +18,16 @@ export const disturbance = 0.1
 
 /**
  * Measures pairs, each with new processes. A pair during which the machine did something else is run again, at most
- * once for each pair of the plan, and the quietest are kept. Which ones these are is told by the processor time of the
+ * half as many as the plan has, and the quietest are kept. Which ones these are is told by the processor time of the
  * others alone, never by a result.
  */
 export async function runPairs(row: Row, plan: Plan, tell: (step: string) => void): Promise<Pair[]> {
   const share = row.morePairs ?? 1
   const wanted = plan.pairs * share
-  const timing = { ...plan.timing, measured: plan.timing.measured / share }
+  const timing = { ...plan.timing, measured: (plan.timing.measured * (row.time ?? 1)) / share }
   const pairs: Pair[] = []
   let quiet = 0
-  while (quiet < wanted && pairs.length < wanted * 2) {
+  while (quiet < wanted && pairs.length < wanted * 1.5) {
     tell(`pair ${quiet + 1} of ${wanted}, ${pairs.length - quiet} were disturbed`)
     const pair = await runPair(row, timing, pairs.length % 2)
     pairs.push(pair)
@@ -43,18 +42,18 @@ export async function runPairs(row: Row, plan: Plan, tell: (step: string) => voi
  * turn and from pair to pair: a machine whose speed drifts then slows both down alike.
  */
 async function runPair(row: Row, { warmup, measured, turn }: Timing, first: number): Promise<Pair> {
-  await using ours = await Contender.start(row.ours, row.load)
-  await using rival = await Contender.start(row.rival, row.load)
+  await using ours = await Contender.start(row.ours, row)
+  await using rival = await Contender.start(row.rival, row)
   const sides = [
-    { contender: ours, turns: [] as TurnReport[] },
-    { contender: rival, turns: [] as TurnReport[] }
+    { contender: ours, turns: [] as Turn[] },
+    { contender: rival, turns: [] as Turn[] }
   ] as const
   for (const { contender } of sides) await contender.work(warmup)
   for (let count = 0; count < measured / turn; count++) {
     const order = (first + count) % 2 === 0 ? sides : [sides[1], sides[0]]
     for (const { contender, turns } of order) turns.push(await contender.work(turn))
   }
-  return { ours: runOf(sides[0].turns), rival: runOf(sides[1].turns) }
+  return { ours: runOf(row, sides[0].turns), rival: runOf(row, sides[1].turns) }
 }
 
 function disturbanceOf({ ours, rival }: Pair): number {

@@ -1,12 +1,16 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Benchmark, Row } from './benchmark.ts'
+import { type Benchmark, type FigureRow, isFigureRow, type Row, type WorkRow } from './benchmark.ts'
+import type { FigureSummary } from './figures.ts'
 import { describeMachine } from './machine.ts'
 import type { Pair, Plan } from './pairs.ts'
 import { benchFolder } from './repository.ts'
 import type { Summary } from './summary.ts'
 
-export type RowResult = { row: Row; pairs: Pair[]; summary: Summary } | { row: Row; skipped: string }
+export type RowResult =
+  | { row: WorkRow; pairs: Pair[]; summary: Summary }
+  | { row: FigureRow; pairs: Pair[]; figures: FigureSummary }
+  | { row: Row; skipped: string }
 
 /** Writes what a benchmark found, every single run included; answers with the file's name in the repository */
 export async function writeResults(benchmark: Benchmark, plan: Plan, results: RowResult[]): Promise<string> {
@@ -20,11 +24,11 @@ export async function writeResults(benchmark: Benchmark, plan: Plan, results: Ro
     plan,
     rows: results.map(({ row, ...found }) => ({
       work: row.work,
-      unit: row.unit,
+      ...(isFigureRow(row) ? {} : { unit: row.unit }),
       ours: row.ours.name,
       rival: row.rival.name,
       load: row.load,
-      goal: row.goal,
+      ...(isFigureRow(row) ? {} : { goal: row.goal }),
       ...found
     }))
   }

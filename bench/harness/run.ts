@@ -1,4 +1,7 @@
-import type { TurnReport } from './load-turns.ts'
+import { type FigureRow, isFigureRow, type Row } from './benchmark.ts'
+import type { Turn } from './contender.ts'
+import { notedAs } from './notes.ts'
+import { quantile } from './spread.ts'
 
 /** What the turns of one side of a pair came to */
 export interface Run {
@@ -9,10 +12,12 @@ export interface Run {
   unitsPerSecond: number
   /** Processors kept busy: 1 is one core */
   busy: { server: number; load: number; others: number }
+  /** By name; of a row of figures */
+  figures?: Record<string, number>
 }
 
-export function runOf(turns: TurnReport[]): Run {
-  const total = (value: (turn: TurnReport) => number): number => turns.reduce((sum, turn) => sum + value(turn), 0)
+export function runOf(row: Row, turns: Turn[]): Run {
+  const total = (value: (turn: Turn) => number): number => turns.reduce((sum, turn) => sum + value(turn), 0)
   const units = total((turn) => turn.units)
   const seconds = total((turn) => turn.seconds)
   const serverCPU = total((turn) => turn.serverCPU)
@@ -25,6 +30,24 @@ export function runOf(turns: TurnReport[]): Run {
       server: serverCPU / seconds,
       load: total((turn) => turn.loadCPU) / seconds,
       others: total((turn) => turn.otherCPU) / seconds
-    }
+    },
+    ...(isFigureRow(row) ? { figures: figuresOf(row, turns) } : {})
   }
+}
+
+function figuresOf(row: FigureRow, turns: Turn[]): Record<string, number> {
+  const notes = turns.map((turn) => turn.notes ?? {})
+  return Object.fromEntries(
+    row.figures.map(({ name, noted, quantile: share }) => {
+      const values = notedAs(noted, notes)
+      if (values.length === 0) throw new Error(`Cannot tell ${name}: a server noted nothing for it`)
+      return [
+        name,
+        quantile(
+          [...values].sort((a, b) => a - b),
+          share
+        )
+      ]
+    })
+  )
 }

@@ -12,12 +12,12 @@ export interface Side {
   missing?: string
 }
 
-function nodeSide(name: string, module: string): Side {
-  return { name, command: process.execPath, args: [fileURLToPath(new URL(module, import.meta.url))] }
+function nodeSide(name: string, module: string, args: string[] = []): Side {
+  return { name, command: process.execPath, args: [fileURLToPath(new URL(module, import.meta.url)), ...args] }
 }
 
-export function ours(name: string): Side {
-  return nodeSide('it-socketserver', `../ours/${name}.js`)
+export function ours(name: string, ...args: string[]): Side {
+  return nodeSide('it-socketserver', `../ours/${name}.js`, args)
 }
 
 export function nodeRival(name: string, file: string): Side {

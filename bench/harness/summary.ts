@@ -1,4 +1,4 @@
-import type { Goal, Row } from './benchmark.ts'
+import type { Goal, WorkRow } from './benchmark.ts'
 import { disturbance, type Pair } from './pairs.ts'
 import type { Run } from './run.ts'
 import { type Spread, spreadOf } from './spread.ts'
@@ -10,7 +10,7 @@ interface Medians {
   busy: Run['busy']
 }
 
-/** What a row's pairs say */
+/** What the pairs of a row of work say */
 export interface Summary {
   ours: Medians
   rival: Medians
@@ -24,7 +24,7 @@ export interface Summary {
 // than it is.
 const enoughBusy = 0.9
 
-export function summarize(row: Row, pairs: Pair[]): Summary {
+export function summarizeWork(row: WorkRow, pairs: Pair[]): Summary {
   const ratio = {
     cpu: spreadOf(pairs.map(({ ours, rival }) => ours.cpuPerUnit / rival.cpuPerUnit)),
     throughput: spreadOf(pairs.map(({ ours, rival }) => ours.unitsPerSecond / rival.unitsPerSecond))
@@ -41,7 +41,7 @@ export function summarize(row: Row, pairs: Pair[]): Summary {
   return { ours, rival, ratio, reached, warnings: warningsOf(row, ours, rival) }
 }
 
-function mediansOf(row: Row, runs: Run[]): Medians {
+function mediansOf(row: WorkRow, runs: Run[]): Medians {
   const median = (value: (run: Run) => number): number => spreadOf(runs.map(value)).median
   const unitsPerSecond = median((run) => run.unitsPerSecond)
   return {
@@ -56,14 +56,17 @@ function mediansOf(row: Row, runs: Run[]): Medians {
   }
 }
 
-function bytesPerUnit({ load }: Row): number {
+function bytesPerUnit({ load }: WorkRow): number {
   switch (load.generator) {
     case 'load-echo':
       return load.options.block / load.options.lines
     case 'load-connect':
       return load.options.line.length
     case 'load-datagrams':
+    case 'load-full-queue':
       return load.options.size
+    case 'load-flood':
+      return 0
   }
 }
 
@@ -71,15 +74,22 @@ function isReached(goal: Goal, ratio: Summary['ratio']): boolean {
   return goal.measure === 'cpu' ? ratio.cpu.median <= goal.atMost : ratio.throughput.median >= goal.atLeast
 }
 
-function warningsOf(row: Row, ours: Medians, rival: Medians): string[] {
-  const percent = (share: number): string => `${Math.round(share * 100)} %`
+function warningsOf(row: WorkRow, ours: Medians, rival: Medians): string[] {
   const warnings: string[] = []
   if (rival.busy.server < enoughBusy) {
     const { server, load, others } = rival.busy
     const shares = `${percent(server)} of a core busy (load generator: ${percent(load)}, others: ${percent(others)})`
     warnings.push(`${row.rival.name} kept only ${shares}: not saturated, its cost per unit is too high`)
   }
-  const others = Math.max(ours.busy.others, rival.busy.others)
-  if (others > disturbance) warnings.push(`other processes used ${percent(others)} of a core meanwhile`)
-  return warnings
+  return [...warnings, ...disturbanceWarnings(ours.busy.others, rival.busy.others)]
+}
+
+/** What is to be said where other processes had a large part of the machine */
+export function disturbanceWarnings(...shares: number[]): string[] {
+  const others = Math.max(...shares)
+  return others > disturbance ? [`other processes used ${percent(others)} of a core meanwhile`] : []
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }

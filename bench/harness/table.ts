@@ -1,5 +1,6 @@
-import type { Goal, Row } from './benchmark.ts'
-import type { Spread } from './spread.ts'
+import type { Goal, WorkRow } from './benchmark.ts'
+import { alignColumns } from './columns.ts'
+import { describeSpread } from './spread.ts'
 import type { Summary } from './summary.ts'
 
 const heads = [
@@ -23,7 +24,7 @@ const textColumns = new Set([0, 1, 2, 12, 13])
 // From this many megabytes a second on, bytes say more than units do.
 const bulkRate = 100
 
-function cells(row: Row, { ours, rival, ratio, reached }: Summary): string[] {
+function cells(row: WorkRow, { ours, rival, ratio, reached }: Summary): string[] {
   return [
     row.work,
     row.rival.name,
@@ -42,10 +43,6 @@ function cells(row: Row, { ours, rival, ratio, reached }: Summary): string[] {
   ]
 }
 
-function describeSpread({ median, lower, upper }: Spread): string {
-  return `${median.toFixed(2)} (${lower.toFixed(2)}–${upper.toFixed(2)})`
-}
-
 function rate({ unitsPerSecond, megabytesPerSecond }: Summary['ours']): string {
   return megabytesPerSecond >= bulkRate ? `${Math.round(megabytesPerSecond)} MB` : `${Math.round(unitsPerSecond)}`
 }
@@ -58,12 +55,7 @@ function describeGoal(goal: Goal): string {
   return goal.measure === 'cpu' ? `CPU ≤ ${goal.atMost}` : `per s ≥ ${goal.atLeast}`
 }
 
-export function formatTable(measured: Array<{ row: Row; summary: Summary }>): string {
-  const lines = [heads, ...measured.map(({ row, summary }) => cells(row, summary))]
-  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
-  const fit = (cell: string, column: number): string => {
-    const width = widths[column] ?? 0
-    return textColumns.has(column) ? cell.padEnd(width) : cell.padStart(width)
-  }
-  return lines.map((line) => line.map(fit).join('  ').trimEnd()).join('\n')
+/** The table of the rows of work */
+export function formatTable(measured: Array<{ row: WorkRow; summary: Summary }>): string {
+  return alignColumns([heads, ...measured.map(({ row, summary }) => cells(row, summary))], textColumns)
 }

@@ -1,0 +1,43 @@
+import type { FigureRow } from './benchmark.ts'
+import { alignColumns } from './columns.ts'
+import type { FigureSummary } from './figures.ts'
+import { describeSpread, type Spread } from './spread.ts'
+
+const heads = [
+  'work',
+  'rival',
+  'figure',
+  'ours (half within)',
+  'rival (half within)',
+  'ratio (half within)',
+  'to reach',
+  ''
+]
+const textColumns = new Set([0, 1, 2, 6, 7])
+
+// From here on digits behind the point say nothing.
+const large = 1_000
+
+function cells(row: FigureRow, { found }: FigureSummary): string[][] {
+  return found.map(({ name, unit, atMost, ours, rival, ratio, reached }, index) => [
+    index === 0 ? row.work : '',
+    index === 0 ? row.rival.name : '',
+    `${name}, ${unit}`,
+    describe(ours),
+    describe(rival),
+    ratio === undefined ? '–' : describeSpread(ratio),
+    atMost === undefined ? '' : `≤ ${atMost} ${unit}`,
+    reached === undefined ? '' : reached ? 'reached' : 'missed'
+  ])
+}
+
+function describe(spread: Spread): string {
+  if (spread.median < large) return describeSpread(spread)
+  const { median, lower, upper } = spread
+  return `${Math.round(median)} (${Math.round(lower)}–${Math.round(upper)})`
+}
+
+/** The table of the rows of figures: a line a figure */
+export function formatFigures(measured: Array<{ row: FigureRow; figures: FigureSummary }>): string {
+  return alignColumns([heads, ...measured.flatMap(({ row, figures }) => cells(row, figures))], textColumns)
+}
