@@ -129,6 +129,30 @@ describe.for(grid)('UDP on $host by $backend', ({ backend, host }) => {
     expect(immediates).toBeGreaterThanOrEqual(Math.floor(many / 64))
   })
 
+  // What node:dgram has received in one turn it hands over in one turn.
+  it.runIf(backend === 'native')('lets them have it after each handler that takes long, and not after 64', async () => {
+    const server = await udp({ backend, host })
+    const peer = await UDPPeer.bound(host)
+    const many = 20
+    for (let i = 0; i < many; i++) await peer.send(server.address, 'x')
+    let served = 0
+    let before = 0
+    let most = 0
+    const look = (): void => {
+      most = Math.max(most, served - before)
+      before = served
+      if (served < many) setImmediate(look)
+    }
+    setImmediate(look)
+    for await (const request of server) {
+      const until = performance.now() + 2
+      while (performance.now() < until);
+      await request.close()
+      if (++served === many) break
+    }
+    expect(most).toBe(1)
+  })
+
   it('gives an error to whom it concerns where a reply is too large, and goes on', async () => {
     const server = await udp({ backend, host })
     const outcomes: Outcome<Request>[] = []
