@@ -20,8 +20,8 @@ export function ours(name: string, ...args: string[]): Side {
   return nodeSide('it-socketserver', `../ours/${name}.js`, args)
 }
 
-export function nodeRival(name: string, file: string): Side {
-  return nodeSide(name, `../rivals/${file}.js`)
+export function nodeRival(name: string, file: string, ...args: string[]): Side {
+  return nodeSide(name, `../rivals/${file}.js`, args)
 }
 
 export function pythonRival(name: string, file: string): Side {

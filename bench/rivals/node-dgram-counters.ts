@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { Counters } from '../harness/counters.ts'
 
-const counters = new Counters()
+const counters = new Counters(Number(process.argv[2]))
 const socket = createSocket('udp4')
 
 socket.on('message', (packet) => {
