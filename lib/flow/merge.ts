@@ -38,6 +38,9 @@ export function merge<S extends readonly (AsyncIterable<unknown> | Iterable<unkn
   if (sources.length === 0) throw new TypeError('merge takes sources: got none')
   for (const source of sources) {
     if (!isIterable(source)) throw new TypeError(`merge takes sources that can be iterated: got ${show(source)}`)
+    if (Array.isArray(source) && source.some(isIterable)) {
+      throw new TypeError('merge takes its sources one by one: merge(...sources), not merge(sources)')
+    }
   }
   return new Merged(sources as readonly (AsyncIterable<Merging<S[number]>> | Iterable<Merging<S[number]>>)[])
 }
