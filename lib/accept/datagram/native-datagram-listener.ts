@@ -1,16 +1,14 @@
 import { type Address, formatAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { acceptError, accepted, dropped } from '../../events.ts'
-import { type Deferred, deferred } from '../../iterator/deferred.ts'
+import { accepted, dropped } from '../../events.ts'
 import type { Request, RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { libc } from '../native/libc.ts'
+import { OnDemand, skipped } from '../native/on-demand.ts'
 import { ProcessHold } from '../native/process-hold.ts'
-import { Readiness } from '../native/readiness.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
-import { triage } from '../triage.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { DatagramLimits } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
@@ -21,12 +19,8 @@ const MSG_DONTWAIT = 0x40
 const MSG_TRUNC = 0x20
 const MSG_NOSIGNAL = 0x4000
 
-// So many in one turn of the loop; then timers and other sockets have theirs.
-const burst = 64
 // Of the replies that wait: so much may wait for one peer.
 const peersShare = 1 / 4
-// Milliseconds; trying again at once only spins.
-const whenShort = 100
 
 // One for all: a datagram is copied out before anything else happens.
 let slab = Buffer.alloc(0)
@@ -47,11 +41,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   // Taken out of the kernel at the close.
   readonly #last: DatagramRequest[] = []
   #fd = -1
-  #readiness: Readiness | undefined
+  #intake: OnDemand<DatagramRequest> | undefined
   #address: Address | undefined
-  #parked: Deferred<DatagramRequest | undefined> | undefined
-  #taken = 0
-  #short = false
   #closed = false
   #released = false
 
@@ -99,7 +90,10 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       throw new ClosedError(`Cannot listen on ${this.#binding.where}: it was closed meanwhile`)
     }
     this.#fd = fd
-    this.#readiness = new Readiness(fd, () => this.#wake())
+    this.#intake = new OnDemand(fd, {
+      take: () => this.#take(),
+      fatal: (error) => listenError(formatAddress(this.#address), error)
+    })
     const length = new Int32Array([longestSockaddr])
     libc().getsockname(fd, sender, length)
     this.#address = decodeAddress(sender, length[0] as number)
@@ -109,14 +103,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   accept(): DatagramRequest | undefined | Promise<DatagramRequest | undefined> {
-    if (this.#closed) return this.#last.shift()
-    if (this.#taken < burst) {
-      const request = this.#receive()
-      if (request !== undefined) return request
-    }
-    this.#parked = deferred<DatagramRequest | undefined>()
-    this.#later()
-    return this.#parked.promise
+    return this.#closed ? this.#last.shift() : this.#intake?.next()
   }
 
   // What has come is in the kernel still, and is taken first. The socket stays open for the replies of those who are being
@@ -129,10 +116,9 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       this.#binding.leave(this.#fd)
     } finally {
       try {
-        this.#takeLast()
+        this.#intake?.takeAll((request) => this.#last.push(request))
       } finally {
-        this.#readiness?.close()
-        this.#unpark(this.#parked === undefined ? undefined : this.#last.shift())
+        this.#intake?.close(this.#last)
       }
     }
   }
@@ -165,58 +151,20 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#hold.unref()
   }
 
-  #wake(): void {
-    this.#taken = 0
-    this.#short = false
-    if (this.#parked === undefined || this.#closed) return
-    try {
-      const request = this.#receive()
-      if (request === undefined) this.#later()
-      else this.#unpark(request)
-    } catch (error) {
-      const parked = this.#parked
-      this.#parked = undefined
-      parked.reject(error)
+  /** The next datagram. */
+  #take(): DatagramRequest | typeof skipped | undefined {
+    const { recvfrom, error } = libc()
+    senderLength[0] = longestSockaddr
+    const size = recvfrom(this.#fd, slab, slab.length, MSG_DONTWAIT | MSG_TRUNC, sender, senderLength)
+    if (size < 0) {
+      const failure = error('recvfrom')
+      if (failure.code === 'EAGAIN') return undefined
+      throw failure
     }
-  }
-
-  #later(): void {
-    if (this.#short) setTimeout(() => this.#wake(), whenShort).unref()
-    else if (this.#taken < burst) this.#readiness?.wait()
-    else setImmediate(() => this.#wake())
-  }
-
-  #unpark(request: DatagramRequest | undefined): void {
-    const parked = this.#parked
-    this.#parked = undefined
-    parked?.resolve(request)
-  }
-
-  #receive(): DatagramRequest | undefined {
-    const size = this.#take()
-    return size === undefined ? undefined : this.#made(size)
-  }
-
-  /**
-   * The next datagram that is not too large is in the slab, and its sender in `sender`.
-   *
-   * @returns its size; `undefined` where none is there, or the turn has had its share
-   */
-  #take(): number | undefined {
-    const { recvfrom } = libc()
-    while (this.#taken++ < burst) {
-      senderLength[0] = longestSockaddr
-      const size = recvfrom(this.#fd, slab, slab.length, MSG_DONTWAIT | MSG_TRUNC, sender, senderLength)
-      if (size < 0) {
-        if (!this.#goesOn(libc().error('recvfrom'))) {
-          this.#taken--
-          return undefined
-        }
-      } else if (size > this.#limits.maxPacketSize || size > slab.length) {
-        this.#drop(decodeAddress(sender, senderLength[0]), size, 'size')
-      } else return size
-    }
-    return undefined
+    const tooLarge = size > this.#limits.maxPacketSize || size > slab.length
+    if (!tooLarge && this.#last.length < this.#limits.maxPending) return this.#made(size)
+    this.#drop(decodeAddress(sender, senderLength[0]), size, tooLarge ? 'size' : 'pending')
+    return skipped
   }
 
   #made(size: number): DatagramRequest {
@@ -228,26 +176,6 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
     const reply = (bytes: Buffer, request: Request): unknown => this.#reply(bytes, to, request)
     return new DatagramRequest(this.#owner, packet, clientAddress, reply, this.#binding.peersFill)
-  }
-
-  /** Whether to try again at once. Throws where the socket is dead. */
-  #goesOn(error: NodeJS.ErrnoException): boolean {
-    if (error.code === 'EAGAIN') return false
-    if (error.code === 'EINTR') return true
-    const verdict = triage(error)
-    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
-    if (verdict === 'fatal') throw listenError(formatAddress(this.#address), error)
-    this.#short = verdict === 'wait'
-    return verdict === 'skip'
-  }
-
-  // Nothing more comes, so there is an end to it.
-  #takeLast(): void {
-    this.#taken = Number.NEGATIVE_INFINITY
-    for (let size = this.#take(); size !== undefined; size = this.#take()) {
-      if (this.#last.length < this.#limits.maxPending) this.#last.push(this.#made(size))
-      else this.#drop(decodeAddress(sender, senderLength[0] as number), size, 'pending')
-    }
   }
 
   #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {

@@ -10,10 +10,13 @@ const burst = 64
 const shortestPause = 100
 const longestPause = 1_000
 
+/** What a take returns that took something in which is nobody's: the next one is tried. */
+export const skipped = Symbol('skipped')
+
 /** What {@link OnDemand} stands on. */
 export interface OnDemandEnds<T> {
   /** Takes one in, by one system call: `undefined` where none is there. Throws the system's error. */
-  readonly take: () => T | undefined
+  readonly take: () => T | typeof skipped | undefined
   /** The error that a dead listener ends with. */
   readonly fatal: (error: NodeJS.ErrnoException) => Error
 }
@@ -25,6 +28,7 @@ export class OnDemand<T> {
   #parked: Deferred<T | undefined> | undefined
   #taken = 0
   #pause = 0
+  #shortage: string | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -61,6 +65,12 @@ export class OnDemand<T> {
     if (this.#parked !== undefined) this.#unpark(last.shift())
   }
 
+  /** Takes in all that is there, however much: before the close, when nothing more comes. Throws as `next` does. */
+  takeAll(each: (item: T) => void): void {
+    this.#taken = Number.NEGATIVE_INFINITY
+    for (let item = this.#take(); item !== undefined; item = this.#take()) each(item)
+  }
+
   readonly #wake = (): void => {
     this.#taken = 0
     if (this.#parked === undefined || this.#closed) return
@@ -93,6 +103,7 @@ export class OnDemand<T> {
       try {
         const item = this.#ends.take()
         this.#pause = 0
+        if (item === skipped) continue
         if (item === undefined) this.#taken--
         return item
       } catch (error) {
@@ -106,8 +117,10 @@ export class OnDemand<T> {
   #goesOn(error: NodeJS.ErrnoException): boolean {
     if (error.code === 'EINTR') return true
     const verdict = triage(error)
-    // Once, and then once a second, while the machine stays short.
-    const isNews = verdict !== 'wait' || this.#pause === 0 || this.#pause === longestPause
+    // Once, and then once a second, while the machine stays short of the same.
+    const isNews =
+      verdict !== 'wait' || this.#pause === 0 || this.#pause === longestPause || this.#shortage !== error.code
+    this.#shortage = error.code
     if (isNews && acceptError.hasSubscribers) acceptError.publish({ error, verdict })
     if (verdict === 'fatal') throw this.#ends.fatal(error)
     if (verdict === 'wait') this.#pause = Math.min(longestPause, Math.max(shortestPause, this.#pause * 2))
