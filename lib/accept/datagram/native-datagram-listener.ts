@@ -27,6 +27,12 @@ let slab = Buffer.alloc(0)
 const sender = Buffer.alloc(longestSockaddr)
 const senderLength = new Int32Array(1)
 
+/** Where a datagram comes from: in the kernel's form, and for people. */
+interface Sender {
+  readonly to: Buffer
+  readonly clientAddress: Address
+}
+
 /**
  * Datagrams by libc, received on demand: what nobody asks for stays in the kernel's queue, and the kernel drops (or
  * makes Unix senders wait for) what does not fit there.
@@ -40,6 +46,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   readonly #hold = new ProcessHold()
   // Taken out of the kernel at the close.
   readonly #last: DatagramRequest[] = []
+  #lastSender: Sender | undefined
   #fd = -1
   #intake: OnDemand<DatagramRequest> | undefined
   #address: Address | undefined
@@ -168,14 +175,23 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   #made(size: number): DatagramRequest {
-    const to = Buffer.from(sender.subarray(0, senderLength[0]))
-    const clientAddress = decodeAddress(to, to.length)
+    const { to, clientAddress } = this.#whoSent()
     const packet = Buffer.from(slab.subarray(0, size))
     this.#stats.accepted++
     this.#stats.bytesIn += size
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
     const reply = (bytes: Buffer, request: Request): unknown => this.#reply(bytes, to, request)
     return new DatagramRequest(this.#owner, packet, clientAddress, reply, this.#binding.peersFill)
+  }
+
+  /** Who has sent what is in the slab: most often the same as before, whose address is not made anew. */
+  #whoSent(): Sender {
+    const length = senderLength[0] as number
+    if (this.#lastSender?.to.length !== length || !startsWith(sender, this.#lastSender.to)) {
+      const to = Buffer.from(sender.subarray(0, length))
+      this.#lastSender = { to, clientAddress: decodeAddress(to, length) }
+    }
+    return this.#lastSender
   }
 
   #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
@@ -211,4 +227,10 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#stats.bytesOut += bytes.length
     return true
   }
+}
+
+// From the end: what differs is the port, or the last of a path.
+function startsWith(bytes: Buffer, start: Buffer): boolean {
+  for (let i = start.length - 1; i >= 0; i--) if (bytes[i] !== start[i]) return false
+  return true
 }

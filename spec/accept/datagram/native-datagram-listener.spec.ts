@@ -2,7 +2,15 @@ import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { DatagramBinding } from '../../../lib/accept/datagram/datagram-binding.ts'
 import { NativeDatagramListener } from '../../../lib/accept/datagram/native-datagram-listener.ts'
 import { UDPBinding } from '../../../lib/accept/datagram/udp-binding.ts'
-import { type AcceptErrorEvent, BaseServer, type DatagramRequest, drain, UDPServer } from '../../../lib/index.ts'
+import {
+  type AcceptErrorEvent,
+  BaseServer,
+  type DatagramRequest,
+  drain,
+  formatAddress,
+  sequential,
+  UDPServer
+} from '../../../lib/index.ts'
 import { zeroStats } from '../../../lib/stats.ts'
 import { UDPPeer } from '../../support/datagram-peers.ts'
 import { overhear } from '../../support/events.ts'
@@ -166,6 +174,18 @@ describe('a native datagram listener', () => {
     expect(String((await parked)?.packet)).toBe('a')
     expect(String((listener.accept() as DatagramRequest).packet)).toBe('b')
     expect(listener.accept()).toBe(undefined)
+  })
+
+  it('tells senders apart that take turns, and answers each', async () => {
+    const server = await udp({ backend: 'native' })
+    void drain(
+      sequential((request: DatagramRequest) => request.wfile.write(formatAddress(request.clientAddress)))(server)
+    )
+    const peers = await Promise.all(Array.from({ length: 3 }, () => UDPPeer.bound()))
+    for (const at of [0, 0, 1, 0, 2, 2, 1]) {
+      const peer = peers[at] as UDPPeer
+      expect(String(await peer.exchange(server.address, 'who am I?'))).toBe(`127.0.0.1:${peer.port}`)
+    }
   })
 
   it('never uses a descriptor after its release, which may be somebody else’s by then', async () => {
