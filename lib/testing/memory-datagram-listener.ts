@@ -1,7 +1,8 @@
 import { DatagramRequest } from '../accept/datagram/datagram-request.ts'
+import { drop } from '../accept/datagram/drop.ts'
 import type { Address } from '../address.ts'
 import { NotListeningError } from '../errors.ts'
-import { accepted, dropped } from '../events.ts'
+import { accepted } from '../events.ts'
 import type { RequestServer } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import { MemoryListener, type MemoryListenerOptions } from './memory-listener.ts'
@@ -36,7 +37,7 @@ export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
   async send(packet: Uint8Array, clientAddress: Address = { family: 'unix', path: '' }): Promise<Buffer | undefined> {
     if (!this.listening) throw new NotListeningError('Cannot send a datagram: the server does not listen')
     if (packet.length > this.#maxPacketSize) {
-      this.#drop(clientAddress, packet.length, 'size')
+      drop(this.stats, clientAddress, packet.length, 'size')
       return undefined
     }
     let reply: Buffer | undefined
@@ -54,12 +55,7 @@ export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
 
   /** Drop one, counted and published. */
   protected override refuse(request: DatagramRequest, reason: 'pending' | 'closing'): void {
-    this.#drop(request.clientAddress, request.packet.length, reason)
+    drop(this.stats, request.clientAddress, request.packet.length, reason)
     request.refuse('it was dropped')
-  }
-
-  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
-    this.stats.dropped++
-    if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
   }
 }

@@ -1,4 +1,4 @@
-import { ProcessHold } from '../accept/native/process-hold.ts'
+import { ProcessHold } from '../accept/process-hold.ts'
 import type { Address } from '../address.ts'
 import { Channel } from '../iterator/channel.ts'
 import type { Request, RequestServer } from '../request.ts'

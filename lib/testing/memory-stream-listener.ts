@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { StreamRequest } from '../accept/stream/stream-request.ts'
+import { turnAway } from '../accept/stream/turn-away.ts'
 import type { Address } from '../address.ts'
-import { accepted, refused } from '../events.ts'
+import { accepted } from '../events.ts'
 import { MemoryListener } from './memory-listener.ts'
 import { MemorySocket, refusedConnection } from './memory-socket.ts'
 
@@ -29,8 +30,6 @@ export class MemoryStreamListener extends MemoryListener<StreamRequest> {
 
   /** Turn one away, counted and published. */
   protected override refuse(request: StreamRequest, reason: 'pending' | 'closing'): void {
-    this.stats.refused++
-    if (refused.hasSubscribers) refused.publish({ clientAddress: request.clientAddress, reason })
-    request.refuse(`the server ${reason === 'pending' ? `has ${this.maxPending} waiting` : 'is closing'}`)
+    turnAway(request, reason, this.maxPending, this.stats)
   }
 }

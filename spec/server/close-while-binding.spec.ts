@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { withClaimLock } from '../../lib/accept/unix/claim-lock.ts'
 import {
-  type BaseServer,
+  type Address,
   ClosedError,
   TCPServer,
   TLSServer,
@@ -64,14 +64,19 @@ function slowNames(): { asked: Promise<void>; answer: (error?: Error) => void } 
   return { asked: asked.promise, answer: answered.resolve }
 }
 
+interface Subject {
+  readonly address: Address
+  fileno(): number | undefined
+}
+
 /** Everything is over, and nothing is left. */
-async function isOver(server: BaseServer, listening: Promise<unknown>, before: string[]): Promise<void> {
+async function isOver(server: Subject, listening: Promise<unknown>, before: string[]): Promise<void> {
   await expect(listening).rejects.toThrow()
   // An answer that came later still.
   for (let i = 0; i < 3; i++) await turn()
   expect(sockets()).toEqual(before)
   expect(server.fileno()).toBeUndefined()
-  expect(() => (server as TCPServer).address).toThrow('does not listen')
+  expect(() => server.address).toThrow('does not listen')
 }
 
 describe('a close whose deadline comes before the server listens', () => {

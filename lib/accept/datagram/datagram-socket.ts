@@ -1,31 +1,7 @@
 import { libc } from '../native/libc.ts'
+import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from '../native/socket-type.ts'
 import type { DatagramLimits } from './datagram-options.ts'
-
-const SOL_SOCKET = 1
-const SO_BROADCAST = 6
-const SO_SNDBUF = 7
-const SO_RCVBUF = 8
-const SO_REUSEPORT = 15
-const SO_ATTACH_FILTER = 26
-
-/** Options by the names that people know, for `setOption`. */
-export const socketOptions = {
-  broadcast: [SOL_SOCKET, SO_BROADCAST],
-  sendBufferSize: [SOL_SOCKET, SO_SNDBUF],
-  receiveBufferSize: [SOL_SOCKET, SO_RCVBUF],
-  reusePort: [SOL_SOCKET, SO_REUSEPORT]
-} as const
-
-/** Set an option of a socket to a number, or to bytes. */
-export function setOption(fd: number, [level, name]: readonly [number, number], value: number | Buffer): void {
-  let bytes = value
-  if (typeof bytes === 'number') {
-    bytes = Buffer.alloc(4)
-    bytes.writeInt32LE(value as number)
-  }
-  if (libc().setsockopt(fd, level, name, bytes, bytes.length) !== 0) throw libc().error('setsockopt')
-}
 
 /**
  * A bound datagram socket that never blocks.
@@ -63,10 +39,5 @@ export function refuseMore(fd: number): void {
   const program = Buffer.alloc(2 * pointer.length)
   program.writeUInt16LE(1)
   program.set(pointer, pointer.length)
-  setOption(fd, [SOL_SOCKET, SO_ATTACH_FILTER], program)
-}
-
-/** Bind a socket to an address in the kernel's form. */
-export function bindSocket(fd: number, address: Buffer): void {
-  if (libc().bind(fd, address, address.length) !== 0) throw libc().error('bind')
+  setOption(fd, socketOptions.attachFilter, program)
 }

@@ -1,17 +1,18 @@
 import { type Address, formatAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { accepted, dropped } from '../../events.ts'
+import { accepted } from '../../events.ts'
 import type { Request, RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { libc } from '../native/libc.ts'
 import { OnDemand, skipped } from '../native/on-demand.ts'
-import { ProcessHold } from '../native/process-hold.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
+import { ProcessHold } from '../process-hold.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { DatagramLimits } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
+import { drop } from './drop.ts'
 import { Outbox, type Reply } from './outbox.ts'
 import { notDelivered } from './undelivered.ts'
 
@@ -143,7 +144,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   discard(): void {
-    for (const { clientAddress, packet } of this.#last.splice(0)) this.#drop(clientAddress, packet.length, 'closing')
+    for (const { clientAddress, packet } of this.#last.splice(0))
+      drop(this.#stats, clientAddress, packet.length, 'closing')
   }
 
   fileno(): number | undefined {
@@ -170,7 +172,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     }
     const tooLarge = size > this.#limits.maxPacketSize || size > slab.length
     if (!tooLarge && this.#last.length < this.#limits.maxPending) return this.#made(size)
-    this.#drop(decodeAddress(sender, senderLength[0]), size, tooLarge ? 'size' : 'pending')
+    drop(this.#stats, decodeAddress(sender, senderLength[0]), size, tooLarge ? 'size' : 'pending')
     return skipped
   }
 
@@ -192,11 +194,6 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       this.#lastSender = { to, clientAddress: decodeAddress(to, length) }
     }
     return this.#lastSender
-  }
-
-  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
-    this.#stats.dropped++
-    if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
   }
 
   #reply(bytes: Buffer, to: Buffer, request: Request): void | Promise<void> {

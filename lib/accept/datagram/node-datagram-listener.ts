@@ -3,7 +3,7 @@ import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { type Address, formatAddress, formatHost, internetAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { acceptError, accepted, dropped } from '../../events.ts'
+import { acceptError, accepted } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
 import type { RequestServer } from '../../request.ts'
@@ -13,6 +13,7 @@ import { listenError } from '../listen-error.ts'
 import { triage } from '../triage.ts'
 import type { UDPListenerOptions } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
+import { drop } from './drop.ts'
 import { networkInterface } from './network-interface.ts'
 import { notDelivered } from './undelivered.ts'
 
@@ -133,7 +134,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   discard(): void {
     this.#closed = true
     this.#channel.discard((request) => {
-      this.#drop(request.clientAddress, request.packet.length, 'closing')
+      drop(this.#stats, request.clientAddress, request.packet.length, 'closing')
     })
   }
 
@@ -170,19 +171,14 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   #receive(packet: Buffer, from: RemoteInfo): void {
     this.#received++
     const clientAddress = internetAddress(from.family, from.address, from.port)
-    if (packet.length > this.#options.maxPacketSize) this.#drop(clientAddress, packet.length, 'size')
+    if (packet.length > this.#options.maxPacketSize) drop(this.#stats, clientAddress, packet.length, 'size')
     else if (
       this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))
     ) {
       this.#stats.accepted++
       this.#stats.bytesIn += packet.length
       if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    } else this.#drop(clientAddress, packet.length, this.#closed ? 'closing' : 'pending')
-  }
-
-  #drop(clientAddress: Address | undefined, bytes: number, reason: 'size' | 'pending' | 'closing'): void {
-    this.#stats.dropped++
-    if (dropped.hasSubscribers) dropped.publish({ clientAddress, bytes, reason })
+    } else drop(this.#stats, clientAddress, packet.length, this.#closed ? 'closing' : 'pending')
   }
 
   #reply(bytes: Buffer, to: RemoteInfo): Promise<void> {

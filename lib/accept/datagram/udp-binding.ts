@@ -1,11 +1,13 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { formatHost } from '../../address.ts'
+import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
 import { AF_INET, AF_INET6, encodeInternet } from '../native/sockaddr.ts'
+import { setOption, socketOptions } from '../native/socket-options.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { UDPListenerOptions } from './datagram-options.ts'
-import { bindSocket, datagramSocket, refuseMore, setOption, socketOptions } from './datagram-socket.ts'
+import { datagramSocket, refuseMore } from './datagram-socket.ts'
 import { networkInterface } from './network-interface.ts'
 
 const IPPROTO_IP = 0

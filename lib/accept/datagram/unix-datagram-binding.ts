@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { formatPath } from '../../address.ts'
+import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
 import { AF_UNIX, encodeUnix } from '../native/sockaddr.ts'
 import { bindOwned, checkLength, isAbstract, UnixPath, type UnixPathOptions } from '../unix/unix-path.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { DatagramLimits } from './datagram-options.ts'
-import { bindSocket, datagramSocket } from './datagram-socket.ts'
+import { datagramSocket } from './datagram-socket.ts'
 
 const SHUT_RD = 0
 

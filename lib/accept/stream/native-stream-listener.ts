@@ -1,20 +1,21 @@
 import { type Address, formatAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { accepted, refused } from '../../events.ts'
+import { accepted } from '../../events.ts'
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
-import { setOption } from '../datagram/datagram-socket.ts'
 import { listenError } from '../listen-error.ts'
 import { libc } from '../native/libc.ts'
 import { OnDemand } from '../native/on-demand.ts'
-import { ProcessHold } from '../native/process-hold.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
+import { setOption } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
+import { ProcessHold } from '../process-hold.ts'
 import type { NativeBinding } from './native-binding.ts'
 import { NativeSocket } from './native-socket.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
+import { turnAway } from './turn-away.ts'
 
 const SO_KEEPALIVE = [1, 9] as const
 const TCP_KEEPIDLE = [6, 4] as const
@@ -108,11 +109,7 @@ export class NativeStreamListener implements Listener<StreamRequest> {
   }
 
   discard(): void {
-    for (const request of this.#last.splice(0)) {
-      this.#stats.refused++
-      if (refused.hasSubscribers) refused.publish({ clientAddress: request.clientAddress, reason: 'closing' })
-      request.refuse('the server is closing')
-    }
+    for (const request of this.#last.splice(0)) turnAway(request, 'closing', this.#options.maxPending, this.#stats)
   }
 
   fileno(): number | undefined {

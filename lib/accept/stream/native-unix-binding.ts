@@ -1,5 +1,5 @@
 import { formatPath } from '../../address.ts'
-import { bindSocket } from '../datagram/datagram-socket.ts'
+import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
 import { AF_UNIX, encodeUnix } from '../native/sockaddr.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../native/socket-type.ts'

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Address, formatAddress, internetAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { acceptError, accepted, refused } from '../../events.ts'
+import { acceptError, accepted } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
 import type { RequestServer } from '../../request.ts'
@@ -12,6 +12,7 @@ import { triage } from '../triage.ts'
 import type { StreamBinding } from './stream-binding.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
+import { turnAway } from './turn-away.ts'
 
 /**
  * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
@@ -125,9 +126,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   #refuse(request: StreamRequest, reason: 'pending' | 'closing'): void {
-    this.#stats.refused++
-    if (refused.hasSubscribers) refused.publish({ clientAddress: request.clientAddress, reason })
-    request.refuse(`the server ${reason === 'pending' ? `has ${this.#options.maxPending} waiting` : 'is closing'}`)
+    turnAway(request, reason, this.#options.maxPending, this.#stats)
   }
 
   #troubled(error: Error): void {

@@ -15,6 +15,11 @@ const patience = 1_000
  * and takes it back from a process that dies. Elsewhere than on Linux there is none, and nobody waits for longer than a
  * second: what is done has to look before it takes anything away.
  *
+ * Any user of the machine who can guess the name can hold it. A claim then takes that second longer and goes on without:
+ * what stands at the path is looked at right before it is taken away, so of two that claim at once the later fails, but
+ * for the microseconds between that look and the removal. A lock on the folder would be no better: whoever may read a
+ * folder can hold it, those of /tmp and /run too.
+ *
  * @param absolute - the path; its folder must exist
  * @param claim - what is done
  */

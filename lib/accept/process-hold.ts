@@ -1,7 +1,7 @@
 // The longest that a timer of Node's takes.
 const rarely = 2 ** 31 - 1
 
-/** Holds the process for a listener whose descriptor Node does not know. */
+/** Holds the process for a listener of which Node knows no socket. */
 export class ProcessHold {
   #timer: NodeJS.Timeout | undefined
   #wanted = true

@@ -1,0 +1,27 @@
+import { libc } from './libc.ts'
+
+const SOL_SOCKET = 1
+const SO_BROADCAST = 6
+const SO_SNDBUF = 7
+const SO_RCVBUF = 8
+const SO_REUSEPORT = 15
+const SO_ATTACH_FILTER = 26
+
+/** Options by the names that people know, for `setOption`. */
+export const socketOptions = {
+  broadcast: [SOL_SOCKET, SO_BROADCAST],
+  sendBufferSize: [SOL_SOCKET, SO_SNDBUF],
+  receiveBufferSize: [SOL_SOCKET, SO_RCVBUF],
+  reusePort: [SOL_SOCKET, SO_REUSEPORT],
+  attachFilter: [SOL_SOCKET, SO_ATTACH_FILTER]
+} as const
+
+/** Set an option of a socket to a number, or to bytes. */
+export function setOption(fd: number, [level, name]: readonly [number, number], value: number | Buffer): void {
+  let bytes = value
+  if (typeof bytes === 'number') {
+    bytes = Buffer.alloc(4)
+    bytes.writeInt32LE(value as number)
+  }
+  if (libc().setsockopt(fd, level, name, bytes, bytes.length) !== 0) throw libc().error('setsockopt')
+}
