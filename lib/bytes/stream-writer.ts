@@ -14,6 +14,8 @@ export interface Outlet {
   finish(finished: (error?: Error | null) => void): void
   /** Writes were piled up past the bound: the peer does not read, and the handler does not wait for it. */
   overflow(error: LimitExceededError): void
+  /** `send` has thrown: what it was given is lost, and nothing leaves any more. */
+  lost(error: Error): void
 }
 
 const defaultWriteHighWaterMark = 65_536
@@ -122,18 +124,20 @@ export class StreamWriter implements WFile {
    * Send what was written so far; what is written from now on waits for `release`.
    *
    * @param held - called once, when the kernel has what was written so far; not where the way is gone before
+   * @returns why it never will be, where the way is gone already
    */
-  hold(held: () => void): void {
-    if (this.#error !== undefined) return
+  hold(held: () => void): Error | undefined {
+    if (this.#error !== undefined) return errorOf(this.#error)
     if (this.#sending) {
       // They have a send of their own, before anything that is written later.
       this.#hold = { held, chunks: this.#chunks.take(), bytes: this.#pending }
       this.#pending = 0
-      return
+      return undefined
     }
     this.#hold = { held, chunks: [], bytes: 0 }
     if (this.#pending > 0) this.#send()
     else this.#holdBack(this.#hold)
+    return this.#error === undefined ? undefined : errorOf(this.#error)
   }
 
   /** Send what was held back, and what comes. */
@@ -175,6 +179,8 @@ export class StreamWriter implements WFile {
     } catch (error) {
       // Bytes that were taken away meanwhile, say: it must not reach the other writers of this turn.
       this.#sending = false
+      // The outlet first: what callers get is what it makes of it.
+      this.#outlet.lost(toError(error))
       this.fail(toError(error))
     }
   }

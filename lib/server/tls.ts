@@ -68,7 +68,7 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
   /**
    * Renew certificates while running: for the handshakes that begin from now on. What is left out stays as it was, but
    * `cert`, `key`, `pfx` and `passphrase` belong together: where one is given, the others are not kept. Sessions of
-   * before are not resumed, unless `ticketKeys` says so.
+   * before are not resumed, unless `ticketKeys` says so and the clients whose certificates are accepted are the same.
    *
    * @param options - what is new; where it is wrong it throws as the constructor does, and nothing changes
    *
@@ -82,8 +82,13 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
   }
 
   /**
-   * Show another certificate to clients that ask for this name by SNI, from now on. What is left out of the options is
-   * as for the server, but for `cert`, `key`, `pfx` and `passphrase`.
+   * Show another certificate to clients that ask for this name by SNI, from now on, and trust others where it has a `ca`
+   * or `crl` of its own; without one it trusts whom the server trusts. All else is the same for all names: OpenSSL takes
+   * nothing but certificates from a context that SNI has chosen.
+   *
+   * A client chooses by itself which session it resumes, and its certificate is not checked again. So where clients are
+   * asked for certificates, no session is resumed as soon as any name has a `ca`, `crl` or `pfx` of its own; nor where
+   * an `SNICallback` chooses, or a `pskCallback` stands in.
    *
    * @param servername - the name; `*` stands for one part of it. A name that was added before gets the new options
    * @param options - the context; where it is wrong it throws as the constructor does, and nothing changes
@@ -93,7 +98,13 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
    * server.addContext('*.example.org', certificates())
    * await server.close()
    */
-  addContext(servername: string, options: SecureContextOptions): void {
+  addContext(
+    servername: string,
+    options: Pick<
+      SecureContextOptions,
+      'ca' | 'cert' | 'crl' | 'key' | 'passphrase' | 'pfx' | 'privateKeyEngine' | 'privateKeyIdentifier'
+    >
+  ): void {
     this.#engine.addContext(servername, options)
   }
 

@@ -12,6 +12,7 @@ export interface Sent {
 export class FakeOutlet implements Outlet {
   readonly sends: Sent[] = []
   readonly overflows: LimitExceededError[] = []
+  readonly losses: Error[] = []
   finishes = 0
   /** Send at once, as a socket with room does, instead of when told. */
   atOnce = false
@@ -45,6 +46,10 @@ export class FakeOutlet implements Outlet {
 
   overflow(error: LimitExceededError): void {
     this.overflows.push(error)
+  }
+
+  lost(error: Error): void {
+    this.losses.push(error)
   }
 
   /** The kernel has it, or not. */

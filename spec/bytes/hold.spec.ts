@@ -16,7 +16,7 @@ beforeEach(() => {
   held = 0
 })
 
-const hold = (): void => writer.hold(() => void held++)
+const hold = (): unknown => writer.hold(() => void held++)
 const sent = (): string[] => outlet.sends.map(({ text }) => text)
 
 describe('a StreamWriter that holds back', () => {
@@ -103,8 +103,17 @@ describe('a StreamWriter that holds back', () => {
     await turns()
     writer.release()
     expect([held, sent(), flushed.state]).toEqual([0, ['before'], 'rejected'])
-    hold()
+    expect(writer.hold(() => void held++)).toMatchObject({ message: 'reset' })
     expect(held).toBe(0)
+  })
+
+  it('says so where what was written before cannot be sent', () => {
+    outlet.send = () => {
+      throw new Error('taken away')
+    }
+    void writer.write('before')
+    expect(writer.hold(() => void held++)).toMatchObject({ message: 'taken away' })
+    expect([held, outlet.losses]).toEqual([0, [expect.objectContaining({ message: 'taken away' })]])
   })
 })
 

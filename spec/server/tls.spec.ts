@@ -389,7 +389,7 @@ describe('renewing the certificate', () => {
       { ca: 'garbage' }
     ]
     for (const options of bad) expect(() => server.setSecureContext(options)).toThrow(TypeError)
-    for (const options of bad.slice(0, 5)) expect(() => server.addContext('one.test', options)).toThrow(TypeError)
+    for (const options of bad.slice(0, 4)) expect(() => server.addContext('one.test', options)).toThrow(TypeError)
     expect(() => server.setSecureContext({ cert })).toThrow(/not its key/)
     expect(() => server.setSecureContext({ key })).toThrow(/needs a certificate/)
     server.setSecureContext({})

@@ -64,6 +64,11 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
     return this.#wire.fd
   }
 
+  /** Whether there is a socket of the system's, and not a stream that stands for one. */
+  get isReal(): boolean {
+    return this.#wire.isReal
+  }
+
   /** Whether the socket is a `TLSSocket`. */
   get encrypted(): boolean {
     return this.#wire.encrypted
@@ -220,7 +225,11 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   }
 
   overflow(error: LimitExceededError): void {
-    this.#host.overflowed(error)
+    this.#host.outputLost(error)
+  }
+
+  lost(error: Error): void {
+    this.#host.outputLost(error)
   }
 
   arrived(chunk: Buffer): boolean {

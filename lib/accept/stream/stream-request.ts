@@ -5,7 +5,7 @@ import type { Address } from '../../address.ts'
 import { count, flag, integer, milliseconds } from '../../arguments.ts'
 import { nodeStream } from '../../bytes/node-stream.ts'
 import { type WebStreams, webStreams } from '../../bytes/web-streams.ts'
-import { type AbortedError, BusyError, ClosedError, type LimitExceededError } from '../../errors.ts'
+import { type AbortedError, BusyError, ClosedError } from '../../errors.ts'
 import { rejection } from '../../iterator/deferred.ts'
 import type { RequestServer } from '../../request.ts'
 import type { RFile } from '../../rfile.ts'
@@ -151,6 +151,7 @@ export class StreamRequest extends RequestBase {
    * @param options - as of {@link TLSServer}; one object for all requests: its context is made once, at the first. New
    *   certificates come by a new object
    * @throws {@link AbortedError} where the handshake fails, with the cause `handshake`, and the request is aborted
+   * @throws `TypeError` for wrong options, and in a MemoryServer, whose connections are no sockets
    * @throws {@link BusyError} while a read waits, or where the connection is encrypted, or about to be
    * @throws {@link ClosedError} after the close, and after `wfile.end()`
    *
@@ -223,7 +224,7 @@ export class StreamRequest extends RequestBase {
   }
 
   /** @internal */
-  overflowed(error: LimitExceededError): void {
+  outputLost(error: Error): void {
     this.abort(error)
   }
 
@@ -245,6 +246,8 @@ export class StreamRequest extends RequestBase {
   #checkPlain(): void {
     if (this.abortReason !== undefined) throw this.abortReason
     if (this.isGone || this.isClosing) throw new ClosedError('Cannot start TLS: the request was closed')
+    if (!this.#flow.isReal)
+      throw new TypeError('Cannot start TLS: only sockets can be encrypted, not those of a MemoryServer')
     if (this.encrypted) throw new BusyError('Cannot start TLS: the connection is encrypted already')
     if (this.#upgrade !== undefined) throw new BusyError('Cannot start TLS: its handshake is under way already')
     if (this.#flow.reader.parked) throw new BusyError('Cannot start TLS: a read is waiting')

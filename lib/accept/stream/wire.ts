@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { NativeSocket, type SlabReader } from './native-socket.ts'
 
@@ -34,6 +34,13 @@ const wireOf = Symbol('wire')
 
 interface Carrier extends Socket {
   [wireOf]?: Wire | undefined
+}
+
+// A peer could not tell: nothing, or zeros, would go in their place.
+function checkWhole(chunks: readonly Uint8Array[], bytes: number): void {
+  let left = bytes
+  for (let i = 0; i < chunks.length; i++) left -= (chunks[i] as Uint8Array).length
+  if (left !== 0) throw new TypeError(`${left} bytes were taken away before they were sent: their buffer is detached`)
 }
 
 // Shared functions, found again by a property of the socket: closures would cost each idle connection a kilobyte.
@@ -98,6 +105,11 @@ export class Wire implements SlabReader {
     return this.#carrier.destroyed || this.#carrier[wireOf] !== this
   }
 
+  /** Whether there is a socket of the system's, and not a stream that stands for one. */
+  get isReal(): boolean {
+    return this.#native !== undefined || this.#carrier instanceof Socket
+  }
+
   /** Whether the socket is a `TLSSocket`. */
   get encrypted(): boolean {
     return (this.#carrier as Partial<TLSSocket> | undefined)?.encrypted === true
@@ -141,8 +153,9 @@ export class Wire implements SlabReader {
     return this.host.discarding ? this.host.discard(size) : this.host.arrived(Buffer.from(slab.subarray(0, size)))
   }
 
-  /** Send chunks in order; one call at a time. */
+  /** Send chunks in order; one call at a time. Throws where bytes of them were taken away meanwhile. */
   send(chunks: readonly Uint8Array[], bytes: number, sent: Sent): void {
+    checkWhole(chunks, bytes)
     // A first send that fits a segment leaves at once anyway: most short connections are spared the system call.
     if (this.#noDelay === 'wanted' && (this.#sentAny || bytes > smallestSegment)) this.#sendAtOnce()
     this.#sentAny = true

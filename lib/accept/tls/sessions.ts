@@ -1,5 +1,5 @@
 import { constants, createHash, type Hash } from 'node:crypto'
-import type { SecureContextOptions, TLSOptions } from './tls-options.ts'
+import type { NamedContextOptions, TLSOptions } from './tls-options.ts'
 
 // What decides whose certificates are accepted. The certificates that a bundle brings along are trusted too.
 const trustNames = ['ca', 'crl', 'pfx'] as const
@@ -31,7 +31,7 @@ function trustOf(options: TLSOptions): string {
  * Whether a session could let a client in that is not let in without: a session is resumed before the name is looked
  * at, and its certificate is not checked again.
  */
-export function resumptionIsUnsafe(options: TLSOptions, named: Iterable<SecureContextOptions>): boolean {
+export function resumptionIsUnsafe(options: TLSOptions, named: Iterable<NamedContextOptions>): boolean {
   if (options.requestCert !== true) return false
   // Nobody knows whom its contexts trust; and who has shown a key by name has no certificate to resume with.
   if (options.SNICallback !== undefined || options.pskCallback !== undefined) return true

@@ -10,6 +10,8 @@ import {
   contextNames,
   contextOptions,
   identityNames,
+  type NamedContextOptions,
+  namedOptions,
   pick,
   type SecureContextOptions,
   type TLSOptions,
@@ -17,14 +19,14 @@ import {
 } from './tls-options.ts'
 
 interface Named {
-  readonly options: SecureContextOptions
+  readonly options: NamedContextOptions
   readonly context: SecureContext
 }
 
 // OpenSSL's word for a certificate that is not there.
 const noCertificate = 'UNABLE_TO_GET_ISSUER_CERT'
 
-function ownOptions(named: ReadonlyMap<string, Named>): SecureContextOptions[] {
+function ownOptions(named: ReadonlyMap<string, Named>): NamedContextOptions[] {
   return Array.from(named.values(), ({ options }) => options)
 }
 
@@ -89,10 +91,10 @@ export class TLSEngine {
   }
 
   /** A context for clients that ask for this name, from now on; what it leaves out is as the engine's own. */
-  addContext(servername: string, given: SecureContextOptions): void {
+  addContext(servername: string, given: NamedContextOptions): void {
     const what = 'addContext'
     const name = text('servername', servername, undefined)
-    const options = contextOptions(what, given)
+    const options = namedOptions(what, given)
     if (this.#options.SNICallback !== undefined) {
       throw new TypeError('Cannot add a context: the SNICallback of the server chooses them')
     }
@@ -131,7 +133,7 @@ export class TLSEngine {
     return handshake
   }
 
-  #contextOf(what: string, base: TLSOptions, own: SecureContextOptions): SecureContext {
+  #contextOf(what: string, base: TLSOptions, own: NamedContextOptions): SecureContext {
     // Who it is by its own name says nothing about who it is by another.
     const shared = pick(
       sessionOptions(base, false),

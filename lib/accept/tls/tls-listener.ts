@@ -189,8 +189,13 @@ export class TLSListener implements Listener<StreamRequest> {
   }
 
   #refuse(request: StreamRequest, reason: 'pending' | 'closing' | 'handshake'): void {
+    const words = {
+      pending: `the server has ${this.#options.maxPending} waiting`,
+      closing: 'the server is closing',
+      handshake: 'it was gone before its TLS handshake'
+    }
     this.#turnedAway(request.clientAddress, reason)
-    request.refuse(`the server ${reason === 'pending' ? `has ${this.#options.maxPending} waiting` : 'is closing'}`)
+    request.refuse(words[reason])
   }
 
   #turnedAway(clientAddress: Address | undefined, reason: 'pending' | 'closing' | 'handshake'): void {

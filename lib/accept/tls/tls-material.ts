@@ -10,6 +10,11 @@ function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [value]
 }
 
+/** Whether there is no byte in it. */
+function isEmpty(given: unknown): boolean {
+  return list(given).every((item) => item === '' || (item as Partial<Bytes> | null)?.length === 0)
+}
+
 function thrownBy(run: () => unknown): unknown {
   try {
     run()
@@ -83,6 +88,15 @@ export function withMaterial<T>(what: string, options: SecureContextOptions, mak
 export function checkMaterial(what: string, options: TLSOptions): void {
   const { ca, cert, key, pfx, privateKeyIdentifier, SNICallback, pskCallback } = options
   const given = (value: unknown): boolean => list(value).length > 0
+  // Node takes that for the authorities that everybody knows: anybody can get a certificate of theirs.
+  if (ca !== undefined && isEmpty(ca)) {
+    throw new TypeError(
+      `${what} cannot use its TLS options: ca is empty; leave it out to trust the public authorities`,
+      {
+        cause: new Error('ca was given, and holds nothing')
+      }
+    )
+  }
   // Node takes anything for an authority, and then trusts nobody.
   for (const authority of list(ca)) {
     const error = thrownBy(() => new X509Certificate(authority as Bytes))

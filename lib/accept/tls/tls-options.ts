@@ -51,6 +51,12 @@ export interface TLSOptions
 // What says who the server is: given anew, all of it is.
 export const identityNames = ['cert', 'key', 'passphrase', 'pfx', 'privateKeyEngine', 'privateKeyIdentifier']
 
+/** What can be one name's own: OpenSSL takes nothing else from a context that SNI has chosen. */
+export type NamedContextOptions = Pick<
+  SecureContextOptions,
+  'ca' | 'cert' | 'crl' | 'key' | 'passphrase' | 'pfx' | 'privateKeyEngine' | 'privateKeyIdentifier'
+>
+
 /** The names of {@link SecureContextOptions}. */
 export const contextNames = [
   ...identityNames,
@@ -104,11 +110,26 @@ export function contextOptions(what: string, options: SecureContextOptions): Sec
   return pick(options, contextNames)
 }
 
+/** Options of a context for one name. */
+export function namedOptions(what: string, options: NamedContextOptions): NamedContextOptions {
+  const names = [...identityNames, 'ca', 'crl']
+  for (const name of Object.keys(options)) {
+    if (contextNames.includes(name) && !names.includes(name)) {
+      throw new TypeError(`${what} cannot set ${name}: it is the same for all names`)
+    }
+  }
+  known(what, options, names)
+  return pick(options, names)
+}
+
 /** Options of TLS, checked as far as Node would silently take them; other names are left out. */
 export function tlsOptions(options: TLSOptions): TLSOptions {
   const { ALPNProtocols } = options
   for (const name of ['requestCert', 'rejectUnauthorized', 'honorCipherOrder', 'enableTrace'] as const) {
     flag(name, options[name], false)
+  }
+  if (options.rejectUnauthorized === true && options.requestCert !== true) {
+    throw new TypeError('Option rejectUnauthorized needs requestCert: no client is asked for a certificate')
   }
   for (const name of ['SNICallback', 'ALPNCallback', 'pskCallback'] as const) {
     const callback: unknown = options[name]

@@ -51,8 +51,9 @@ export class Upgrade {
     const flow = this.#flow
     const early = flow.suspend()
     if (!this.#refuses(early)) {
-      flow.writer.hold(() => this.#begin(early))
-      if (flow.writer.length > 0) this.#watch()
+      const lost = flow.writer.hold(() => this.#begin(early))
+      if (lost !== undefined) this.#host.upgradeFailed(lost)
+      else if (flow.writer.length > 0) this.#watch()
     }
     return this.#done.promise
   }

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import { connect as connectTLS, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BusyError, ClosedError, type HandshakeEvent, type StreamRequest, type TLSOptions } from '../../../lib/index.ts'
+import { MemoryServer } from '../../../lib/testing/entry.ts'
 import { authority, identity } from '../../support/certificates.ts'
 import { overhear, settled } from '../../support/events.ts'
 import { certificates, dial, dialTLS, received, trusted } from '../../support/peers.ts'
@@ -167,6 +168,19 @@ describe('startTLS', () => {
     client.destroy()
   })
 
+  it('is not for a connection that is no socket', async () => {
+    const server = await new MemoryServer({}, (request) => request.startTLS(options)).listen()
+    const outcome = server.handleRequest()
+    server.handleError = () => {}
+    const client = server.connect()
+    const reason: unknown = expect.objectContaining({
+      message: expect.stringContaining('only sockets can be encrypted')
+    })
+    expect(await outcome).toMatchObject({ status: 'rejected', reason })
+    client.destroy()
+    await server.close()
+  })
+
   it('is refused while a read waits, after the end, and for wrong options: the request goes on', async () => {
     const [client, request] = await meet(await tcp())
     const read = request.rfile.readLine()
@@ -180,6 +194,37 @@ describe('startTLS', () => {
     expect((await received(client)).toString()).toBe('well')
     await request.close()
   })
+})
+
+describe('bytes that were taken away before they were sent', () => {
+  for (const backend of ['auto', 'node'] as const) {
+    for (const sizes of [[10], [10, 20], [20_000, 20_000]]) {
+      const given = async (): Promise<[StreamRequest, Promise<void>[]]> => {
+        const [, request] = await meet(await tcp({ backend }))
+        const bytes = sizes.map((size) => new Uint8Array(size))
+        const written = bytes.map((chunk) => request.wfile.write(chunk))
+        structuredClone(bytes, { transfer: bytes.map(({ buffer }) => buffer) })
+        return [request, written]
+      }
+
+      it(`abort the request: ${sizes.join()} by ${backend}`, async () => {
+        const [request, written] = await given()
+        await Promise.all(written)
+        const error = await request.wfile.flush().catch((thrown: unknown) => thrown)
+        expect(error).toMatchObject({ name: 'AbortedError', message: expect.stringContaining('were taken away') })
+        expect(request.abortReason).toBe(error)
+        await expect(request.startTLS(patient)).rejects.toBe(error)
+        await gone(request)
+      })
+
+      it(`end its startTLS: ${sizes.join()} by ${backend}`, async () => {
+        const [request, written] = await given()
+        await expect(request.startTLS(patient)).rejects.toThrow(/were taken away/)
+        await Promise.allSettled(written)
+        await gone(request)
+      })
+    }
+  }
 })
 
 describe('bytes behind STARTTLS', () => {

@@ -36,6 +36,9 @@ describe('certificates and keys', () => {
     'a key that is none': [{ cert, key: 'garbage' }, /: key is not a private key in PEM form$/],
     'a key that is nothing': [{ cert, key: [null] as unknown as string }, /: key is not a private key in PEM form$/],
     'an authority that is none': [{ cert, key, ca: 'garbage' }, /: ca is not a certificate in PEM form$/],
+    'an empty authority': [{ cert, key, requestCert: true, ca: '' }, /: ca is empty; leave it out/],
+    'no authorities': [{ cert, key, requestCert: true, ca: [] }, /: ca is empty; leave it out/],
+    'authorities of no bytes': [{ cert, key, requestCert: true, ca: [Buffer.alloc(0), ''] }, /: ca is empty;/],
     'a bundle that is none': [{ pfx: Buffer.from('garbage') }, /: pfx is not a PKCS#12 bundle/],
     "somebody else's key": [{ cert, key: identity('one.test').key }, /: key does not fit cert$/],
     'an encrypted key without a passphrase': [{ cert, key: encrypted }, /: key is encrypted: give its passphrase$/],
@@ -69,6 +72,8 @@ describe('options of TLS', () => {
     [{ certificate: cert }, /TLSServer has no option certificate/],
     [{ requestCert: 'yes' }, /Option requestCert must be true or false: got "yes"/],
     [{ rejectUnauthorized: 0 }, /Option rejectUnauthorized must be true or false/],
+    [{ rejectUnauthorized: true }, /Option rejectUnauthorized needs requestCert/],
+    [{ rejectUnauthorized: true, requestCert: false }, /Option rejectUnauthorized needs requestCert/],
     [{ handshakeTimeout: 0 }, /Option handshakeTimeout must be from 1/],
     [{ maxHandshakes: 0 }, /Option maxHandshakes must be an integer of at least 1/],
     [{ ALPNProtocols: 'h2' }, /Option ALPNProtocols must be an array/],
@@ -80,4 +85,36 @@ describe('options of TLS', () => {
       expect(() => new TLSServer({ cert, key, ...option })).toThrow(words)
     })
   }
+})
+
+describe('options of addContext', () => {
+  const shared = {
+    ciphers: 'HIGH',
+    clientCertEngine: 'x',
+    dhparam: 'auto',
+    ecdhCurve: 'auto',
+    honorCipherOrder: true,
+    maxVersion: 'TLSv1.2',
+    minVersion: 'TLSv1.3',
+    secureOptions: 0,
+    secureProtocol: 'TLS_method',
+    sessionIdContext: 'x',
+    sessionTimeout: 1,
+    sigalgs: 'ecdsa_secp256r1_sha256',
+    ticketKeys: Buffer.alloc(48)
+  }
+  for (const [name, value] of Object.entries(shared)) {
+    it(`are those that one name can have of its own: not ${name}`, () => {
+      const adding = (): void => new TLSServer({ cert, key }).addContext('one.test', { cert, key, [name]: value })
+      expect(adding).toThrow(TypeError)
+      expect(adding).toThrow(`addContext cannot set ${name}: it is the same for all names`)
+    })
+  }
+
+  it('are what makes a certificate, and an authority that is there', () => {
+    const server = new TLSServer({ cert, key })
+    server.addContext('one.test', { pfx, passphrase: 'secret', ca: authority().cert })
+    expect(() => server.addContext('one.test', { cert, key, ca: '' })).toThrow(/ca is empty/)
+    expect(() => server.addContext('one.test', { cert, key, port: 1 } as object)).toThrow(/no option port/)
+  })
 })
