@@ -5,7 +5,7 @@ import type { Request, RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
-import { libc } from '../native/libc.ts'
+import { EAGAIN, libc } from '../native/libc.ts'
 import { OnDemand, skipped } from '../native/on-demand.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { ProcessHold } from '../process-hold.ts'
@@ -162,13 +162,12 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
 
   /** The next datagram. */
   #take(): DatagramRequest | typeof skipped | undefined {
-    const { recvfrom, error } = libc()
+    const { errno, error, recvfrom } = libc()
     senderLength[0] = longestSockaddr
     const size = recvfrom(this.#fd, slab, slab.length, MSG_DONTWAIT | MSG_TRUNC, sender, senderLength)
     if (size < 0) {
-      const failure = error('recvfrom')
-      if (failure.code === 'EAGAIN') return undefined
-      throw failure
+      if (errno() === EAGAIN) return undefined
+      throw error('recvfrom')
     }
     const tooLarge = size > this.#limits.maxPacketSize || size > slab.length
     if (!tooLarge && this.#last.length < this.#limits.maxPending) return this.#made(size)

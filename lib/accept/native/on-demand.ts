@@ -3,8 +3,10 @@ import { type Deferred, deferred } from '../../iterator/deferred.ts'
 import { triage } from '../triage.ts'
 import { Readiness } from './readiness.ts'
 
-// So many in one turn of the loop; then timers and other sockets have theirs.
+// So many in one turn of the loop, or for so many milliseconds where handlers take long; then timers and other sockets
+// have theirs.
 const burst = 64
+const burstTime = 1
 
 // Milliseconds: where the machine is short of something, trying again at once only spins.
 const shortestPause = 100
@@ -27,6 +29,7 @@ export class OnDemand<T> {
   readonly #readiness: Readiness
   #parked: Deferred<T | undefined> | undefined
   #taken = 0
+  #begun = 0
   #pause = 0
   #shortage: string | undefined
   #timer: NodeJS.Timeout | undefined
@@ -44,7 +47,7 @@ export class OnDemand<T> {
   /** The next one; one caller at a time. `undefined` after the close. Throws, or rejects, where the listener is dead. */
   next(): T | undefined | Promise<T | undefined> {
     if (this.#closed) return undefined
-    if (this.#pause === 0) {
+    if (this.#pause === 0 && !this.#spent()) {
       const item = this.#take()
       if (item !== undefined) return item
     }
@@ -68,11 +71,13 @@ export class OnDemand<T> {
   /** Takes in all that is there, however much: before the close, when nothing more comes. Throws as `next` does. */
   takeAll(each: (item: T) => void): void {
     this.#taken = Number.NEGATIVE_INFINITY
+    this.#begun = Number.POSITIVE_INFINITY
     for (let item = this.#take(); item !== undefined; item = this.#take()) each(item)
   }
 
   readonly #wake = (): void => {
     this.#taken = 0
+    this.#begun = performance.now()
     if (this.#parked === undefined || this.#closed) return
     try {
       const item = this.#take()
@@ -87,8 +92,13 @@ export class OnDemand<T> {
 
   #later(): void {
     if (this.#pause > 0) this.#timer = setTimeout(this.#wake, this.#pause).unref()
-    else if (this.#taken < burst) this.#readiness.wait()
-    else setImmediate(this.#wake)
+    else if (this.#spent()) setImmediate(this.#wake)
+    else this.#readiness.wait()
+  }
+
+  /** Whether the turn has had its share. */
+  #spent(): boolean {
+    return this.#taken >= burst || performance.now() - this.#begun >= burstTime
   }
 
   #unpark(item: T | undefined): void {
@@ -98,7 +108,7 @@ export class OnDemand<T> {
   }
 
   #take(): T | undefined {
-    while (this.#taken < burst) {
+    do {
       this.#taken++
       try {
         const item = this.#ends.take()
@@ -109,7 +119,7 @@ export class OnDemand<T> {
       } catch (error) {
         if (!this.#goesOn(error as NodeJS.ErrnoException)) return undefined
       }
-    }
+    } while (!this.#spent())
     return undefined
   }
 

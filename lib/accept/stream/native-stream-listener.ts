@@ -5,7 +5,7 @@ import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
-import { libc } from '../native/libc.ts'
+import { EAGAIN, libc } from '../native/libc.ts'
 import { OnDemand } from '../native/on-demand.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { setOption } from '../native/socket-options.ts'
@@ -128,9 +128,8 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     clientLength[0] = longestSockaddr
     const fd = libc().accept4(this.#fd, client, clientLength, SOCK_NONBLOCK | SOCK_CLOEXEC)
     if (fd < 0) {
-      const error = libc().error('accept4')
-      if (error.code === 'EAGAIN') return undefined
-      throw error
+      if (libc().errno() === EAGAIN) return undefined
+      throw libc().error('accept4')
     }
     const { noDelay, keepAlive } = this.#options
     if (keepAlive !== undefined) probe(fd, keepAlive)
