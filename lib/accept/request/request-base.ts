@@ -21,7 +21,8 @@ export abstract class RequestBase implements Request {
   #isClosing = false
   #closing: Promise<void> | undefined
   #gone = false
-  #listeners: ((request: this, outcome: Settlement) => void)[] | undefined
+  // Not of `this`: a subclass with fields of its own could not stand for its base then.
+  #listeners: ((request: never, outcome: Settlement) => void)[] | undefined
   #outcome: Settlement = well
 
   /**
@@ -184,9 +185,9 @@ export abstract class RequestBase implements Request {
   }
 
   /** In a socket's callback there is nobody to throw to. */
-  #tell(listener: (request: this, outcome: Settlement) => void): void {
+  #tell(listener: (request: never, outcome: Settlement) => void): void {
     try {
-      listener(this, this.#outcome)
+      listener(this as never, this.#outcome)
     } catch (error) {
       void this.server.noteError(error, this)
     }
