@@ -78,7 +78,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
     await using server = await telling({ ca: ours, rejectUnauthorized: false })
     const first = await visit(server.address, only)
     expect(first.seen).toEqual(missing)
-    const second = await visit(server.address, { ...only, session: first.session as Buffer })
+    const second = await visit(server.address, { ...only, session: first.session })
     expect([second.reused, second.seen]).toEqual([true, missing])
   })
 
@@ -90,7 +90,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
         await request.startTLS(options)
         await request.wfile.write(seenOf(request))
       })
-      const seen = await visit(await dial(server.address), { ...only, ...(session && { session }) })
+      const seen = await visit(await dial(server.address), { ...only, session })
       await outcome
       return seen
     }
@@ -105,10 +105,10 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
     await using open = await telling({ ticketKeys, requestCert: false })
     await using asking = await telling({ ticketKeys, ca: ours })
     const { session } = await visit(open.address, only)
-    expect((await visit(asking.address, { ...only, session: session as Buffer })).seen).toBe(undefined)
+    expect((await visit(asking.address, { ...only, session: session })).seen).toBe(undefined)
     await ended.count(2)
     expect(ended.messages[1]?.error).toMatchObject({ cause: 'handshake' })
-    const again = await visit(asking.address, { ...only, ...alice, session: session as Buffer })
+    const again = await visit(asking.address, { ...only, ...alice, session: session })
     expect([again.seen, again.reused]).toEqual([member, false])
   })
 
@@ -119,7 +119,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
     const a = await visit(server.address, { ...only, ...alice })
     expect(a.seen).toEqual(member)
     for (const session of [before.session, a.session]) {
-      const given = { ...only, servername: 'b.test', ...(session && { session }) }
+      const given = { ...only, servername: 'b.test', session }
       expect((await visit(server.address, { ...given, ...alice })).seen).toBe(undefined)
       expect((await visit(server.address, given)).seen).toBe(undefined)
     }
@@ -134,7 +134,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
     expect(seen).toEqual(member)
     for (const own of [{ ca: ours }, {}]) {
       server.addContext('b.test', { ...identity('b.test'), ...own })
-      expect((await visit(server.address, { ...named, ...(session && { session }) })).seen).toBe(undefined)
+      expect((await visit(server.address, { ...named, session })).seen).toBe(undefined)
     }
   })
 
@@ -143,9 +143,9 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
     const given = { ...only, ...bob }
     const { seen, session } = await visit(server.address, given)
     expect(seen).toEqual(member)
-    expect((await visit(server.address, { ...given, session: session as Buffer })).reused).toBe(true)
+    expect((await visit(server.address, { ...given, session: session })).reused).toBe(true)
     server.setSecureContext({ ca: ours })
-    expect((await visit(server.address, { ...given, session: session as Buffer })).seen).toBe(undefined)
+    expect((await visit(server.address, { ...given, session: session })).seen).toBe(undefined)
   })
 
   it('is not resumed after a renewal, but where the ticket keys were given', async () => {
@@ -153,7 +153,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
       await using server = await telling({ ca: ours, ...keys })
       const { session } = await visit(server.address, { ...only, ...alice })
       server.setSecureContext(identity('localhost'))
-      const again = await visit(server.address, { ...only, ...alice, session: session as Buffer })
+      const again = await visit(server.address, { ...only, ...alice, session: session })
       expect([again.seen, again.reused]).toEqual([member, 'ticketKeys' in keys])
     }
   })
@@ -161,7 +161,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session: %s', (version) => {
   it('is not resumed where an SNICallback chooses whom to trust', async () => {
     await using server = await telling({ ca: ours, SNICallback: (_name, done) => done(null) })
     const { seen, session } = await visit(server.address, { ...only, ...alice })
-    const again = await visit(server.address, { ...only, ...alice, ...(session && { session }) })
+    const again = await visit(server.address, { ...only, ...alice, session })
     expect([seen, again.seen, again.reused]).toEqual([member, member, false])
   })
 })
