@@ -34,6 +34,8 @@ vi.mock('../../../lib/accept/native/libc.ts', async (original) => {
       mishap = mishaps.shift()
       return mishap === undefined ? calls.recvfrom(...given) : -1
     },
+    // Of a call that was not made nothing else tells.
+    errno: () => (mishap === undefined ? calls.errno() : mishap === 'EAGAIN' ? real.EAGAIN : -1),
     error: (call) =>
       call === 'recvfrom' && mishap !== undefined
         ? Object.assign(new Error(`${call} ${mishap}`), { code: mishap })
