@@ -51,11 +51,11 @@ describe('an SNICallback', () => {
   it('may answer later, and more than once', async () => {
     const context = createSecureContext(identity('one.test'))
     const server = await new TLSServer({
-      SNICallback: (async (_name: string, done: Parameters<SNICallback>[1]) => {
+      SNICallback: async (_name, done) => {
         await Promise.resolve()
         done(null, context)
         done(new Error('too late'))
-      }) as SNICallback
+      }
     }).listen()
     const outcome = server.handleRequest((request) => request.wfile.write('well'))
     expect(await exchangeTLS(server.address, '', { servername: 'one.test' })).toBe('well')
