@@ -20,7 +20,10 @@ export interface Ownership {
   readonly gid: number | undefined
 }
 
-/** The file of the socket that was just bound. Throws where something else stands there already. */
+/**
+ * The file of the socket that was just bound. Throws where what stands there is none. The kernel does not tell which file
+ * is a socket's: another socket that was put there in the same moment is taken for it.
+ */
 export function fileOf(absolute: string): SocketFile {
   const found = look(absolute)
   if (found === undefined || !found.isSocket()) throw replaced()
