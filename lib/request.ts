@@ -54,7 +54,8 @@ export interface Request
    * is the default. Safe to call twice.
    *
    * @param outcome - how it went
-   * @returns when all has left; a connection then still waits a moment for the peer's end, on its own
+   * @returns when all has left; a connection then still waits a moment for the peer's end, on its own, and a reply to a Unix
+   *   datagram for room at its peer
    */
   close(outcome?: Settlement): Promise<void>
 

@@ -12,7 +12,10 @@ export interface Listener<R extends Request> {
   /** Requests that were taken in and that nobody has accepted. */
   readonly waiting: number
 
-  /** Bind and begin to take requests in. Throws a {@link ListenError}. */
+  /**
+   * Bind and begin to take requests in. Throws a {@link ListenError}; a {@link ClosedError} where it was closed or released
+   * meanwhile: then everything was given back.
+   */
   listen(): Promise<void>
 
   /** The next request; `undefined` when the listener has closed and nothing waits. Throws when the listener is dead. */

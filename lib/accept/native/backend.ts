@@ -15,11 +15,12 @@ export type Backend = 'auto' | 'native' | 'node'
  * @param backend - as its option says
  */
 export function isNative(backend: Backend | undefined): boolean {
+  const { IT_SOCKETSERVER_BACKEND: wanted } = process.env
   switch (backend) {
     case undefined:
     case 'auto':
       // A worker's socket is its primary's, and that has none but Node's.
-      return process.env['IT_SOCKETSERVER_BACKEND'] !== 'node' && !cluster.isWorker && libcMissing() === undefined
+      return wanted !== 'node' && !cluster.isWorker && libcMissing() === undefined
     case 'node':
       return false
     case 'native': {

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Address } from '../../address.ts'
-import { refused } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { StreamRequest } from '../stream/stream-request.ts'
+import { countTurnedAway, type TurnedAway, turnAway } from '../stream/turn-away.ts'
 import type { Handshake } from './handshake.ts'
 import type { TLSEngine } from './tls-engine.ts'
 
@@ -180,7 +180,7 @@ export class TLSListener implements Listener<StreamRequest> {
 
   #ended(clientAddress: Address | undefined, secured: TLSSocket | undefined): void {
     this.#roomMade()
-    if (secured === undefined) this.#turnedAway(clientAddress, this.#discarded ? 'closing' : 'handshake')
+    if (secured === undefined) countTurnedAway(clientAddress, this.#discarded ? 'closing' : 'handshake', this.#stats)
     else {
       const request = new StreamRequest(secured, this.#owner, clientAddress, this.#stats, this.#options.noDelay)
       if (!this.#secured.offer(request)) this.#refuse(request, this.#discarded ? 'closing' : 'pending')
@@ -188,19 +188,8 @@ export class TLSListener implements Listener<StreamRequest> {
     this.#endWhenDone()
   }
 
-  #refuse(request: StreamRequest, reason: 'pending' | 'closing' | 'handshake'): void {
-    const words = {
-      pending: `the server has ${this.#options.maxPending} waiting`,
-      closing: 'the server is closing',
-      handshake: 'it was gone before its TLS handshake'
-    }
-    this.#turnedAway(request.clientAddress, reason)
-    request.refuse(words[reason])
-  }
-
-  #turnedAway(clientAddress: Address | undefined, reason: 'pending' | 'closing' | 'handshake'): void {
-    this.#stats.refused++
-    if (refused.hasSubscribers) refused.publish({ clientAddress, reason })
+  #refuse(request: StreamRequest, reason: TurnedAway): void {
+    turnAway(request, reason, this.#options.maxPending, this.#stats)
   }
 
   #endWhenDone(): void {
