@@ -1,6 +1,7 @@
 import { libc } from '../native/libc.ts'
+import { openSocket } from '../native/open-socket.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
-import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from '../native/socket-type.ts'
+import { SOCK_DGRAM } from '../native/socket-type.ts'
 import type { DatagramLimits } from './datagram-options.ts'
 
 /**
@@ -10,23 +11,17 @@ import type { DatagramLimits } from './datagram-options.ts'
  * @param limits - its buffers
  * @param prepare - sets options and binds; where it throws the descriptor is closed
  */
-export async function datagramSocket(
+export function datagramSocket(
   family: number,
   limits: DatagramLimits,
   prepare: (fd: number) => void | Promise<void>
 ): Promise<number> {
-  const fd = libc().socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-  if (fd < 0) throw libc().error('socket')
-  try {
+  return openSocket(family, SOCK_DGRAM, (fd) => {
     const { receiveBufferSize, sendBufferSize } = limits
     if (receiveBufferSize !== undefined) setOption(fd, socketOptions.receiveBufferSize, receiveBufferSize)
     if (sendBufferSize !== undefined) setOption(fd, socketOptions.sendBufferSize, sendBufferSize)
-    await prepare(fd)
-  } catch (error) {
-    libc().close(fd)
-    throw error
-  }
-  return fd
+    return prepare(fd)
+  })
 }
 
 // The program of a packet filter that keeps 0 bytes of each: BPF_RET | BPF_K, 0.

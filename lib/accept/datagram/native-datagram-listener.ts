@@ -5,6 +5,7 @@ import type { Request, RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
+import { boundAddress } from '../native/bind-socket.ts'
 import { EAGAIN, libc } from '../native/libc.ts'
 import { OnDemand, skipped } from '../native/on-demand.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
@@ -102,9 +103,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       take: () => this.#take(),
       fatal: (error) => listenError(formatAddress(this.#address), error)
     })
-    const length = new Int32Array([longestSockaddr])
-    libc().getsockname(fd, sender, length)
-    this.#address = decodeAddress(sender, length[0] as number)
+    this.#address = boundAddress(fd)
     const size = Math.min(this.#binding.largest, this.#limits.maxPacketSize) + 1
     if (slab.length < size) slab = Buffer.allocUnsafeSlow(size)
     this.#hold.begin()

@@ -18,7 +18,6 @@ const optionsOf = {
   4: { interface: [IPPROTO_IP, 32], ttl: [IPPROTO_IP, 33], loopback: [IPPROTO_IP, 34], join: [IPPROTO_IP, 35] },
   6: { interface: [IPPROTO_IPV6, 17], ttl: [IPPROTO_IPV6, 18], loopback: [IPPROTO_IPV6, 19], join: [IPPROTO_IPV6, 20] }
 } as const
-const ipv6Only = [IPPROTO_IPV6, 26] as const
 
 /** A UDP socket by libc. */
 export class UDPBinding implements DatagramBinding {
@@ -42,7 +41,7 @@ export class UDPBinding implements DatagramBinding {
       const { broadcast, reusePort } = this.#options
       if (broadcast) setOption(fd, socketOptions.broadcast, 1)
       if (reusePort) setOption(fd, socketOptions.reusePort, 1)
-      if (six) setOption(fd, ipv6Only, this.#options.ipv6Only ? 1 : 0)
+      if (six) setOption(fd, socketOptions.ipv6Only, this.#options.ipv6Only ? 1 : 0)
       bindSocket(fd, encodeInternet(numeric, port))
       this.#joinGroups(fd, six ? 6 : 4)
     })

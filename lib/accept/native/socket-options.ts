@@ -1,11 +1,17 @@
 import { libc } from './libc.ts'
 
 const SOL_SOCKET = 1
+const IPPROTO_TCP = 6
+const IPPROTO_IPV6 = 41
+const SO_REUSEADDR = 2
 const SO_BROADCAST = 6
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
+const SO_KEEPALIVE = 9
 const SO_REUSEPORT = 15
 const SO_ATTACH_FILTER = 26
+const TCP_KEEPIDLE = 4
+const IPV6_V6ONLY = 26
 
 /** Options by the names that people know, for `setOption`. */
 export const socketOptions = {
@@ -13,7 +19,11 @@ export const socketOptions = {
   sendBufferSize: [SOL_SOCKET, SO_SNDBUF],
   receiveBufferSize: [SOL_SOCKET, SO_RCVBUF],
   reusePort: [SOL_SOCKET, SO_REUSEPORT],
-  attachFilter: [SOL_SOCKET, SO_ATTACH_FILTER]
+  attachFilter: [SOL_SOCKET, SO_ATTACH_FILTER],
+  reuseAddress: [SOL_SOCKET, SO_REUSEADDR],
+  keepAlive: [SOL_SOCKET, SO_KEEPALIVE],
+  keepAliveSeconds: [IPPROTO_TCP, TCP_KEEPIDLE],
+  ipv6Only: [IPPROTO_IPV6, IPV6_V6ONLY]
 } as const
 
 /** Set an option of a socket to a number, or to bytes. */

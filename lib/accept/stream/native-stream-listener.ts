@@ -5,10 +5,11 @@ import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
+import { boundAddress } from '../native/bind-socket.ts'
 import { EAGAIN, libc } from '../native/libc.ts'
 import { OnDemand } from '../native/on-demand.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
-import { setOption } from '../native/socket-options.ts'
+import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
 import { ProcessHold } from '../process-hold.ts'
 import type { NativeBinding } from './native-binding.ts'
@@ -16,9 +17,6 @@ import { NativeSocket } from './native-socket.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
 import { turnAway } from './turn-away.ts'
-
-const SO_KEEPALIVE = [1, 9] as const
-const TCP_KEEPIDLE = [6, 4] as const
 
 const client = Buffer.alloc(longestSockaddr)
 const clientLength = new Int32Array(1)
@@ -76,9 +74,7 @@ export class NativeStreamListener implements Listener<StreamRequest> {
       throw new ClosedError(`Cannot listen on ${binding.where}: it was closed meanwhile`)
     }
     this.#fd = fd
-    const length = new Int32Array([longestSockaddr])
-    libc().getsockname(fd, client, length)
-    this.#address = decodeAddress(client, length[0] as number)
+    this.#address = boundAddress(fd)
     this.#hold.begin()
     this.#intake = new OnDemand(fd, {
       take: () => this.#take(),
@@ -96,12 +92,15 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     this.#closed = true
     const intake = this.#intake
     if (intake === undefined) return
-    this.#binding.leave(this.#fd)
-    this.#takeLast()
-    intake.close(this.#last)
-    this.#hold.end()
-    libc().close(this.#fd)
-    this.#fd = -1
+    try {
+      this.#binding.leave(this.#fd)
+      intake.takeAll((request) => this.#last.push(request))
+    } finally {
+      intake.close(this.#last)
+      this.#hold.end()
+      libc().close(this.#fd)
+      this.#fd = -1
+    }
   }
 
   release(): Promise<void> {
@@ -138,24 +137,12 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
     return new StreamRequest(new NativeSocket(fd), this.#owner, clientAddress, this.#stats, noDelay)
   }
-
-  #takeLast(): void {
-    for (;;) {
-      try {
-        const request = this.#take()
-        if (request === undefined) return
-        this.#last.push(request)
-      } catch (error) {
-        if (!['ECONNABORTED', 'EINTR'].includes((error as NodeJS.ErrnoException).code ?? '')) return
-      }
-    }
-  }
 }
 
 function probe(fd: number, delay: number): void {
   try {
-    setOption(fd, SO_KEEPALIVE, 1)
-    if (delay >= 1_000) setOption(fd, TCP_KEEPIDLE, Math.floor(delay / 1_000))
+    setOption(fd, socketOptions.keepAlive, 1)
+    if (delay >= 1_000) setOption(fd, socketOptions.keepAliveSeconds, Math.floor(delay / 1_000))
   } catch {
     // Its peer has gone: the first read tells.
   }

@@ -1,8 +1,9 @@
 import { formatPath } from '../../address.ts'
 import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
+import { openSocket } from '../native/open-socket.ts'
 import { AF_UNIX, encodeUnix } from '../native/sockaddr.ts'
-import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from '../native/socket-type.ts'
+import { SOCK_STREAM } from '../native/socket-type.ts'
 import { bindOwned, checkLength, isAbstract, UnixPath } from '../unix/unix-path.ts'
 import type { NativeBinding } from './native-binding.ts'
 import type { UnixListenerOptions } from './stream-options.ts'
@@ -22,19 +23,11 @@ export class NativeUnixBinding implements NativeBinding {
   async open(): Promise<number> {
     const { path } = this.#options
     checkLength(path)
-    const { close, error, socket } = libc()
-    const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-    if (fd < 0) throw error('socket')
-    try {
-      if (isAbstract(path)) {
-        bindSocket(fd, encodeUnix(path))
-        this.#listen(fd)
-      } else await this.#bindAt(path, fd)
-      return fd
-    } catch (trouble) {
-      close(fd)
-      throw trouble
-    }
+    return openSocket(AF_UNIX, SOCK_STREAM, (fd) => {
+      if (!isAbstract(path)) return this.#bindAt(path, fd)
+      bindSocket(fd, encodeUnix(path))
+      return this.#listen(fd)
+    })
   }
 
   leave(): void {
