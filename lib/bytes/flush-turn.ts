@@ -5,8 +5,11 @@ export interface Flushable {
 }
 
 let dirty: Flushable[] = []
+// Whether somebody has said that it flushes.
+let expected = false
 
 function flushAll(): void {
+  expected = false
   const turn = dirty
   dirty = []
   for (const writer of turn) writer.flushTurn()
@@ -17,5 +20,19 @@ function flushAll(): void {
  * immediate serves every connection.
  */
 export function flushThisTurn(writer: Flushable): void {
-  if (dirty.push(writer) === 1) setImmediate(flushAll)
+  if (dirty.push(writer) === 1 && !expected) setImmediate(flushAll)
+}
+
+/**
+ * Flush when those have answered that are being told what came, and whoever waits for them: promises settle first, then
+ * ticks run. Saves a turn of the loop.
+ */
+export function flushWithTurn(): void {
+  if (expected) return
+  expected = true
+  queueMicrotask(flushNext)
+}
+
+function flushNext(): void {
+  process.nextTick(flushAll)
 }

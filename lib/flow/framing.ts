@@ -144,11 +144,11 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
     if (stopping.aborted) this.#sweepSoon()
   }
 
-  // Close those at rest. Two turns later: what the kernel holds for them arrives in between.
+  // Close those at rest. Three turns later: what the kernel holds for them arrives in between.
   readonly #sweepSoon = (): void => {
     if (this.#sweeping) return
     this.#sweeping = true
-    void turn().then(turn).then(this.#sweep)
+    void turn().then(turn).then(turn).then(this.#sweep)
   }
 
   readonly #sweep = (): void => {

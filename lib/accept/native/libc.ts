@@ -25,6 +25,10 @@ export interface Libc {
     address: Bytes,
     length: Int32Array
   ) => number
+  readonly recv: (fd: number, bytes: Bytes, size: number, flags: number) => number
+  readonly epoll_create1: (flags: number) => number
+  readonly epoll_ctl: (epoll: number, operation: number, fd: number, event: Int32Array) => number
+  readonly epoll_wait: (epoll: number, events: Int32Array, size: number, milliseconds: number) => number
   readonly accept4: (fd: number, address: Bytes, length: Int32Array, flags: number) => number
   readonly getsockopt: (fd: number, level: number, name: number, value: Bytes, length: Int32Array) => number
   readonly send: (fd: number, bytes: Bytes, size: number, flags: number) => number
@@ -46,6 +50,8 @@ export interface Libc {
 
 /** The number of "nothing is there", and of "there is no room". */
 export const EAGAIN = 11
+/** The number of "a signal came in between": try again. */
+export const EINTR = 4
 
 let loaded: Libc | undefined
 let why: Missing | undefined
@@ -108,6 +114,10 @@ function bindings(koffi: typeof Koffi): Libc {
     getsockname: process.func('int getsockname(int, void *, void *)'),
     setsockopt: process.func('int setsockopt(int, int, int, void *, uint32_t)'),
     recvfrom: process.func('intptr_t recvfrom(int, void *, size_t, int, void *, void *)'),
+    recv: process.func('intptr_t recv(int, void *, size_t, int)'),
+    epoll_create1: process.func('int epoll_create1(int)'),
+    epoll_ctl: process.func('int epoll_ctl(int, int, int, void *)'),
+    epoll_wait: process.func('int epoll_wait(int, void *, int, int)'),
     accept4: process.func('int accept4(int, void *, void *, int)'),
     getsockopt: process.func('int getsockopt(int, int, int, void *, void *)'),
     send: process.func('intptr_t send(int, void *, size_t, int)'),

@@ -7,7 +7,7 @@ const watched = new Map<number, Readiness>()
  * The one owner of a poll: says when a descriptor can be read, to whoever waits at that time.
  *
  * What must never happen to a poll (a use after its close, two on one descriptor, a descriptor that is closed under it)
- * ends the process, so nobody else touches one. It does not hold the process.
+ * ends the process, so nobody else touches one. It does not hold the process, unless it is told to.
  */
 export class Readiness {
   readonly #fd: number
@@ -17,6 +17,7 @@ export class Readiness {
   #wanted = false
   #hopping = false
   #closed = false
+  #holds = false
 
   /**
    * @param fd - open, and watched by nobody else
@@ -36,8 +37,15 @@ export class Readiness {
     this.#armed = true
     if (this.#poll === undefined) {
       this.#poll = libc().poll(this.#fd, this.#ready)
-      this.#poll.unref()
+      if (!this.#holds) this.#poll.unref()
     } else this.#poll.start({ readable: true }, this.#ready as never)
+  }
+
+  /** Hold the process while it waits, or don't. */
+  hold(holds: boolean): void {
+    this.#holds = holds
+    if (holds) this.#poll?.ref()
+    else this.#poll?.unref()
   }
 
   /** Before the descriptor is closed. Safe to call twice. */

@@ -13,7 +13,6 @@ import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
 import { ProcessHold } from '../process-hold.ts'
 import type { NativeBinding } from './native-binding.ts'
-import { NativeSocket } from './native-socket.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
 import { turnAway } from './turn-away.ts'
@@ -135,7 +134,7 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     const clientAddress = decodeAddress(client, clientLength[0])
     this.#stats.accepted++
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    return new StreamRequest(new NativeSocket(fd), this.#owner, clientAddress, this.#stats, noDelay)
+    return new StreamRequest(fd, this.#owner, clientAddress, this.#stats, noDelay)
   }
 }
 

@@ -7,10 +7,11 @@ import type { Stats } from '../../stats.ts'
 import { requestClosed } from '../request/request-closed.ts'
 import type { FlowHost } from './flow-host.ts'
 import { hasLeft, linger } from './linger.ts'
-import type { NativeSocket } from './native-socket.ts'
+import { NativeWire } from './native-wire.ts'
 import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
+import { SocketWire } from './socket-wire.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
-import { type Sent, Wire, type WireHost } from './wire.ts'
+import type { Sent, Wire, WireHost } from './wire.ts'
 
 // What is read and dropped after the close, at most: see linger.ts.
 const lingerBytes = 16 * 1024 * 1024
@@ -19,7 +20,7 @@ const connectionClosed = (): Error => new ClosedError('Cannot use the request: t
 
 /** Moves bytes between a socket and the rfile and wfile of its request, and closes it without losing the reply. */
 export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
-  readonly #wire: Wire
+  #wire: Wire
   readonly #host: FlowHost
   readonly #stats: Stats
   #reader: ByteReader | undefined
@@ -48,15 +49,16 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
    * @param stats - where bytes are counted
    * @param noDelay - set TCP_NODELAY before it could matter
    */
-  constructor(socket: Socket | NativeSocket, host: FlowHost, stats: Stats, noDelay: boolean) {
+  constructor(socket: Socket | number, host: FlowHost, stats: Stats, noDelay: boolean) {
     this.#host = host
     this.#stats = stats
-    this.#wire = new Wire(socket, this, noDelay)
+    this.#wire =
+      typeof socket === 'number' ? new NativeWire(socket, this, noDelay) : new SocketWire(socket, this, noDelay)
   }
 
-  /** The socket, to ask it things. */
+  /** The socket, to ask it things: made of a bare descriptor, which must be suspended then. */
   get socket(): Socket {
-    return this.#wire.socket
+    return this.#bySocket().socket
   }
 
   /** The descriptor; `undefined` where it is not known, or not ours any more. */
@@ -143,19 +145,19 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
 
   /** Lend the suspended socket to somebody who watches it. */
   lend(): Socket {
-    return this.#wire.lend()
+    return this.#bySocket().lend()
   }
 
   /** What was lent comes back, destroyed. */
   reclaim(): void {
-    this.#wire.reclaim()
+    this.#bySocket().reclaim()
   }
 
   /** Go on with another socket, which stands for the one that was lent. */
   adopt(socket: Socket): void {
     const wanted = this.#suspended?.wanted
     this.#suspended = undefined
-    this.#wire.adopt(socket)
+    this.#bySocket().adopt(socket)
     this.writer.release()
     if (wanted === true) this.resume()
   }
@@ -267,6 +269,12 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
     this.#reader?.fail(this.#over)
     this.#writer?.fail(this.#over)
     this.#host.socketClosed()
+  }
+
+  #bySocket(): SocketWire {
+    const wire = this.#wire.bySocket()
+    this.#wire = wire
+    return wire
   }
 
   #count(size: number): void {

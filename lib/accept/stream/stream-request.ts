@@ -14,7 +14,6 @@ import type { WFile } from '../../wfile.ts'
 import { RequestBase } from '../request/request-base.ts'
 import type { TLSOptions } from '../tls/tls-options.ts'
 import { engineOf, Upgrade } from '../tls/upgrade.ts'
-import type { NativeSocket } from './native-socket.ts'
 import { SocketFlow } from './socket-flow.ts'
 import type { StreamSettings } from './stream-settings.ts'
 
@@ -49,7 +48,7 @@ export class StreamRequest extends RequestBase {
    * @internal
    */
   constructor(
-    socket: Socket | NativeSocket,
+    socket: Socket | number,
     server: RequestServer,
     clientAddress: Address | undefined,
     stats: Stats,

@@ -3,8 +3,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { libc } from '../../../lib/accept/native/libc.ts'
 import { AF_INET, encodeInternet } from '../../../lib/accept/native/sockaddr.ts'
-import { NativeSocket } from '../../../lib/accept/stream/native-socket.ts'
-import { Wire, type WireHost } from '../../../lib/accept/stream/wire.ts'
+import { NativeWire } from '../../../lib/accept/stream/native-wire.ts'
+import type { Wire, WireHost } from '../../../lib/accept/stream/wire.ts'
 import { turns } from '../../support/turns.ts'
 
 const SOCK_STREAM = 1
@@ -45,14 +45,14 @@ function send(wire: Wire, text: string): void {
   wire.send([Buffer.from(text)], text.length, () => {})
 }
 
-it('writes a bare descriptor, and an open one', async () => {
+it('writes before anything is read, and after', async () => {
   const { connect } = await far()
   const { fd, got, other } = await connect()
-  const wire = new Wire(new NativeSocket(fd), host, true)
-  send(wire, 'bare ')
+  const wire = new NativeWire(fd, host, true)
+  send(wire, 'before ')
   wire.read()
-  send(wire, 'open')
-  while (got() !== 'bare open') await turns()
+  send(wire, 'after')
+  while (got() !== 'before after') await turns()
   wire.end(() => {})
   if (!other.readableEnded) await once(other, 'end')
   wire.destroy()
@@ -60,18 +60,18 @@ it('writes a bare descriptor, and an open one', async () => {
 
 it('never writes a number that was closed and is another connection now', async () => {
   const { connect } = await far()
-  for (const open of [true, false]) {
+  for (const read of [true, false]) {
     const first = await connect()
-    const wire = new Wire(new NativeSocket(first.fd), host, true)
-    if (open) {
-      wire.read()
-      wire.socket.destroy()
-    } else wire.destroy()
+    const wire = new NativeWire(first.fd, host, true)
+    if (read) wire.read()
+    wire.destroy()
     // Only as long as the kernel gives the number out again is anything shown here.
     const second = await connect()
     expect(second.fd).toBe(first.fd)
-    if (open) send(wire, 'not for you')
-    else expect(wire.isGone).toBe(true)
+    send(wire, 'not for you')
+    wire.end(() => {})
+    wire.read()
+    expect(wire.isGone).toBe(true)
     expect(wire.fd).toBe(undefined)
     await turns(5)
     expect(second.got()).toBe('')
