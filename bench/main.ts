@@ -1,34 +1,19 @@
-import { benchmark as connect } from './connect.bench.ts'
-import { benchmark as datagrams } from './datagrams.bench.ts'
-import { benchmark as echo } from './echo.bench.ts'
-import { benchmark as flood } from './flood.bench.ts'
-import { benchmark as fullQueue } from './full-queue.bench.ts'
+import { fileURLToPath } from 'node:url'
+import { benchmarks } from './benchmarks.ts'
 import { type Benchmark, isFigureRow, type Row } from './harness/benchmark.ts'
-import { measure } from './harness/measure.ts'
+import { choose, listNames } from './harness/choose.ts'
+import { measure, type RunRow } from './harness/measure.ts'
 import { type Options, readOptions, usage } from './harness/options.ts'
+import { nodeBinary, runOnNode } from './harness/other-node.ts'
+import { runPairs } from './harness/pairs.ts'
 import { Progress } from './harness/progress.ts'
+import { Rehearsal } from './harness/rehearsal.ts'
 import { formatReport } from './harness/report.ts'
 import { writeResults } from './harness/results.ts'
 import { stopAllAtExit } from './harness/tracked-process.ts'
-import { benchmark as lines } from './lines.bench.ts'
-
-const benchmarks = [echo, lines, connect, datagrams, flood, fullQueue]
-
-function choose(names: string[]): Benchmark[] {
-  if (names.length === 0) return benchmarks
-  return names.map((name) => {
-    const found = benchmarks.find((benchmark) => benchmark.name === name)
-    if (found === undefined) throw new RangeError(`Cannot run ${name}: the benchmarks are ${listNames()}`)
-    return found
-  })
-}
-
-function listNames(): string {
-  return benchmarks.map(({ name }) => name).join(', ')
-}
 
 // Goals are for the rows that are kept: an instant, or a rival against itself, reaches or misses nothing.
-function rehearsal({ rows, ...benchmark }: Benchmark, { noise }: Options): Benchmark {
+function unkept({ rows, ...benchmark }: Benchmark, { noise }: Options): Benchmark {
   return {
     ...benchmark,
     rows: rows.map((row) => (noise ? { ...withoutGoals(row), ours: row.rival } : withoutGoals(row)))
@@ -41,34 +26,30 @@ function withoutGoals(row: Row): Row {
   return rest
 }
 
-async function runOne(benchmark: Benchmark, options: Options): Promise<void> {
-  const { pairs, timing, smoke, noise } = options
-  const kept = !smoke && !noise
-  const chosen = kept ? benchmark : rehearsal(benchmark, options)
-  const results = await measure(chosen, { pairs, timing }, new Progress())
-  process.stdout.write(formatReport(chosen, results, { warn: !smoke }))
-  if (kept) process.stdout.write(`Written to ${await writeResults(benchmark, { pairs, timing }, results)}\n\n`)
+function runnerOf({ smoke, pairs, timing }: Options): RunRow {
+  if (!smoke) return (row, tell) => runPairs(row, { pairs, timing }, tell)
+  const rehearsal = new Rehearsal(timing.measured)
+  return async (row) => [await rehearsal.pairOf(row)]
 }
 
-async function main(): Promise<void> {
-  let options: Options
-  let chosen: Benchmark[]
-  try {
-    options = readOptions(process.argv.slice(2))
-    chosen = choose(options.names)
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
-    process.exitCode = 2
-    return
-  }
-  if (options.help) {
-    process.stdout.write(`${usage}\nThe benchmarks: ${listNames()}\n`)
-    return
-  }
+async function runOne(benchmark: Benchmark, run: RunRow, options: Options): Promise<void> {
+  const { pairs, timing, smoke, noise } = options
+  const kept = !smoke && !noise
+  const chosen = kept ? benchmark : unkept(benchmark, options)
+  const results = await measure(chosen, run, new Progress())
+  process.stdout.write(formatReport(chosen, results, { warn: !smoke }))
+  if (!kept) return
+  const whole = benchmarks.find(({ name }) => name === benchmark.name) ?? benchmark
+  process.stdout.write(`${await writeResults(whole, { pairs, timing }, results)}\n\n`)
+}
+
+async function runAll(chosen: Benchmark[], options: Options): Promise<void> {
   stopAllAtExit()
+  if (options.smoke) process.stdout.write('A rehearsal, cold and in a hurry: its numbers say nothing.\n\n')
+  const run = runnerOf(options)
   for (const benchmark of chosen) {
     try {
-      await runOne(benchmark, options)
+      await runOne(benchmark, run, options)
     } catch (error) {
       process.stderr.write(`${benchmark.name}: ${error instanceof Error ? error.message : String(error)}\n`)
       process.exitCode = 1
@@ -76,4 +57,22 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+async function main(args: string[]): Promise<void> {
+  let options: Options
+  let chosen: Benchmark[]
+  let binary: string | undefined
+  try {
+    options = readOptions(args)
+    chosen = choose(benchmarks, options)
+    if (options.node !== 'this') binary = nodeBinary(options.node)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+    process.exitCode = 2
+    return
+  }
+  if (options.help) process.stdout.write(`${usage}\nThe benchmarks: ${listNames(benchmarks)}\n`)
+  else if (binary === undefined) await runAll(chosen, options)
+  else process.exitCode = await runOnNode(binary, fileURLToPath(import.meta.url), [...args, '--node', 'this'])
+}
+
+await main(process.argv.slice(2))

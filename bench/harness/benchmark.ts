@@ -3,6 +3,7 @@ import type { DatagramOptions } from './load-datagrams.ts'
 import type { EchoOptions } from './load-echo.ts'
 import type { FloodOptions } from './load-flood.ts'
 import type { FullQueueOptions } from './load-full-queue.ts'
+import type { OwnWorkOptions } from './load-own-work.ts'
 import type { Side } from './side.ts'
 
 export interface Benchmark {
@@ -45,9 +46,16 @@ export type Load =
   | { generator: 'load-datagrams'; options: DatagramOptions }
   | { generator: 'load-flood'; options: FloodOptions }
   | { generator: 'load-full-queue'; options: FullQueueOptions }
+  | { generator: 'load-own-work'; options: OwnWorkOptions }
 
-/** What the median of the ratios ours / rival has to reach */
-export type Goal = { measure: 'cpu'; atMost: number } | { measure: 'throughput'; atLeast: number }
+/**
+ * What the median has to reach: of the ratios ours / rival, or, of `extra`, of the microseconds of processor time that
+ * ours uses more for each unit
+ */
+export type Goal =
+  | { measure: 'cpu'; atMost: number }
+  | { measure: 'extra'; atMost: number }
+  | { measure: 'throughput'; atLeast: number }
 
 /** A quantile of the numbers that a server noted under a name, over all the turns of a run */
 export interface Figure {

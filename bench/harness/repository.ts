@@ -11,4 +11,9 @@ function findRoot(folder: string): string {
   return findRoot(parent)
 }
 
-export const benchFolder = join(findRoot(dirname(fileURLToPath(import.meta.url))), 'bench')
+export const root = findRoot(dirname(fileURLToPath(import.meta.url)))
+
+export const benchFolder = join(root, 'bench')
+
+/** Where `npm run bench:rivals` puts what only the suite wants */
+export const rivalsFolder = join(root, '.build', 'rivals', 'node_modules')

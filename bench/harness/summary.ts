@@ -16,6 +16,8 @@ export interface Summary {
   rival: Medians
   /** Ours / rival, taken pair by pair */
   ratio: { cpu: Spread; throughput: Spread }
+  /** Microseconds that a unit costs ours more, taken pair by pair; where that is the goal */
+  extra?: Spread
   reached: boolean | undefined
   warnings: string[]
 }
@@ -37,8 +39,16 @@ export function summarizeWork(row: WorkRow, pairs: Pair[]): Summary {
     row,
     pairs.map((pair) => pair.rival)
   )
-  const reached = row.goal === undefined ? undefined : isReached(row.goal, ratio)
-  return { ours, rival, ratio, reached, warnings: warningsOf(row, ours, rival) }
+  const { goal } = row
+  const extra = spreadOf(pairs.map((pair) => pair.ours.cpuPerUnit - pair.rival.cpuPerUnit))
+  return {
+    ours,
+    rival,
+    ratio,
+    ...(goal?.measure === 'extra' ? { extra } : {}),
+    reached: goal === undefined ? undefined : isReached(goal, ratio, extra),
+    warnings: warningsOf(row, ours, rival)
+  }
 }
 
 function mediansOf(row: WorkRow, runs: Run[]): Medians {
@@ -66,22 +76,36 @@ function bytesPerUnit({ load }: WorkRow): number {
     case 'load-full-queue':
       return load.options.size
     case 'load-flood':
+    case 'load-own-work':
       return 0
   }
 }
 
-function isReached(goal: Goal, ratio: Summary['ratio']): boolean {
-  return goal.measure === 'cpu' ? ratio.cpu.median <= goal.atMost : ratio.throughput.median >= goal.atLeast
+function isReached(goal: Goal, ratio: Summary['ratio'], extra: Spread): boolean {
+  switch (goal.measure) {
+    case 'cpu':
+      return ratio.cpu.median <= goal.atMost
+    case 'extra':
+      return extra.median <= goal.atMost
+    case 'throughput':
+      return ratio.throughput.median >= goal.atLeast
+  }
 }
 
 function warningsOf(row: WorkRow, ours: Medians, rival: Medians): string[] {
-  const warnings: string[] = []
-  if (rival.busy.server < enoughBusy) {
-    const { server, load, others } = rival.busy
-    const shares = `${percent(server)} of a core busy (load generator: ${percent(load)}, others: ${percent(others)})`
-    warnings.push(`${row.rival.name} kept only ${shares}: not saturated, its cost per unit is too high`)
-  }
-  return [...warnings, ...disturbanceWarnings(ours.busy.others, rival.busy.others)]
+  return [
+    ...saturationWarnings(row.ours.name, ours.busy),
+    ...saturationWarnings(row.rival.name, rival.busy),
+    ...disturbanceWarnings(ours.busy.others, rival.busy.others)
+  ]
+}
+
+function saturationWarnings(name: string, { server, load, others }: Run['busy']): string[] {
+  if (server >= enoughBusy) return []
+  const shares = `${percent(server)} of a core busy (load generator: ${percent(load)}, others: ${percent(others)})`
+  // What more it could do nobody has asked it to.
+  const bound = load >= enoughBusy ? ', and its throughput is that of the load generator' : ''
+  return [`${name} kept only ${shares}: not saturated, its cost per unit is too high${bound}`]
 }
 
 /** What is to be said where other processes had a large part of the machine */

@@ -52,7 +52,14 @@ function percent(share: number): string {
 }
 
 function describeGoal(goal: Goal): string {
-  return goal.measure === 'cpu' ? `CPU ≤ ${goal.atMost}` : `per s ≥ ${goal.atLeast}`
+  switch (goal.measure) {
+    case 'cpu':
+      return `CPU ≤ ${goal.atMost}`
+    case 'extra':
+      return `CPU ≤ ${goal.atMost} µs more`
+    case 'throughput':
+      return `per s ≥ ${goal.atLeast}`
+  }
 }
 
 /** The table of the rows of work */

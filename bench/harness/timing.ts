@@ -7,4 +7,5 @@ export interface Timing {
 }
 
 export const usualTiming: Timing = { warmup: 0.75, measured: 2, turn: 0.25 }
+/** Long enough for a timer of 10 ms to be late a few times */
 export const smokeTiming: Timing = { warmup: 0.1, measured: 0.1, turn: 0.1 }

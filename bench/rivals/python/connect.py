@@ -1,4 +1,5 @@
 import socketserver
+import sys
 
 
 class Connect(socketserver.StreamRequestHandler):
@@ -6,7 +7,8 @@ class Connect(socketserver.StreamRequestHandler):
         self.wfile.write(self.rfile.readline())
 
 
-class Server(socketserver.ThreadingTCPServer):
+# TCPServer, ThreadingTCPServer or ForkingTCPServer
+class Server(getattr(socketserver, sys.argv[1])):
     daemon_threads = True
     # Its own 5 would make clients wait a second for each connection that finds the queue full.
     request_queue_size = 1024
