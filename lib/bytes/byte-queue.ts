@@ -1,6 +1,8 @@
 import { Uint8ArrayList } from 'uint8arraylist'
 
 const empty = Buffer.alloc(0)
+// Shared by all that hold nothing, and never added to.
+const nothing: Buffer[] = []
 
 // A peer that sends a byte at a time would cost some 200 bytes of memory for each: runs of small chunks are joined.
 const smallChunk = 512
@@ -11,7 +13,7 @@ const smallRun = 64
  * nothing.
  */
 export class ByteQueue {
-  #chunks: Buffer[] = []
+  #chunks = nothing
   #head = 0
   #offset = 0
   #small = 0
@@ -28,7 +30,9 @@ export class ByteQueue {
   /** Add at the end. */
   push(chunk: Buffer): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
+    // An array of its own for each run: emptied ones keep, or drop and take again, more memory than a short run needs.
+    if (this.#length === 0) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
     this.#length += chunk.length
     if (chunk.length >= smallChunk) this.#small = 0
     else if (++this.#small >= smallRun) this.#join()
@@ -91,9 +95,9 @@ export class ByteQueue {
 
   /** Take all, as a list: nothing is copied. */
   takeList(): Uint8ArrayList {
-    if (this.#chunks.length - this.#head === 1) return new Uint8ArrayList(this.take(this.#length))
-    const list = new Uint8ArrayList()
-    list.appendAll(this.#rest())
+    const length = this.#length
+    if (this.#chunks.length - this.#head === 1) return Uint8ArrayList.fromUint8Arrays([this.take(length)], length)
+    const list = Uint8ArrayList.fromUint8Arrays(this.#rest(), length)
     this.clear()
     return list
   }
@@ -121,7 +125,7 @@ export class ByteQueue {
 
   /** Drop all. */
   clear(): void {
-    this.#restart([], 0)
+    this.#restart(nothing, 0)
   }
 
   /** The chunk to search from: the cursor's, where that is not behind `from` already. */
@@ -190,7 +194,7 @@ export class ByteQueue {
     this.#head++
     this.#offset = 0
     if (this.#head === this.#chunks.length) {
-      this.#chunks.length = 0
+      this.#chunks = nothing
       this.#head = 0
       this.#cursor = 0
       this.#small = 0

@@ -40,11 +40,13 @@ export class StreamWriter implements WFile {
   #error: Fault | undefined
   #lost = false
   #finishing = false
+  #finished = false
   #drained: Deferred<void> | undefined
   // The bytes that have ever been written and that have left, and who waits for which of them.
   #written = 0
   #gone = 0
-  #flushing: { readonly upTo: number; readonly done: Deferred<void> }[] = []
+  #flushing: { readonly upTo: number; readonly done: Deferred<void> }[] | undefined
+  #ended = false
   #ending: Deferred<void> | undefined
   #hold: { readonly held: () => void; chunks: Uint8Array[]; bytes: number } | undefined
 
@@ -59,7 +61,7 @@ export class StreamWriter implements WFile {
 
   /** Whether `end()` was called. */
   get ended(): boolean {
-    return this.#ending !== undefined
+    return this.#ended
   }
 
   /** Above this many bytes a write waits: Python's `wbufsize`. */
@@ -73,7 +75,7 @@ export class StreamWriter implements WFile {
   }
 
   write(bytes: Writable): Promise<void> {
-    if (this.#error !== undefined || this.#ending !== undefined) return this.#refused()
+    if (this.#error !== undefined || this.#ended) return this.#refused()
     if (this.length > Math.max(this.#maxQueue, this.#highWaterMark)) return this.#overflow()
     const size = this.#chunks.append(bytes)
     this.#pending += size
@@ -98,25 +100,26 @@ export class StreamWriter implements WFile {
     if (this.#error !== undefined) return this.#refused()
     if (this.length === 0) return written
     const done = deferred<void>()
+    this.#flushing ??= []
     this.#flushing.push({ upTo: this.#written, done })
     return done.promise
   }
 
   end(bytes?: Writable): Promise<void> {
     if (bytes !== undefined) {
-      if (this.#ending !== undefined) return this.#refused()
+      if (this.#ended) return this.#refused()
       void this.write(bytes)
     }
-    if (this.#ending === undefined) {
-      this.#ending = deferred<void>()
-      if (this.#error !== undefined) {
-        if (this.#lost) this.#ending.reject(errorOf(this.#error))
-        else this.#ending.resolve()
-      } else if (!this.#sending) {
+    if (!this.#ended) {
+      this.#ended = true
+      if (this.#error === undefined && !this.#sending) {
         if (this.#pending > 0) this.#send()
         else this.#finish()
       }
     }
+    if (this.#error !== undefined) return this.#lost ? rejection(errorOf(this.#error)) : written
+    if (this.#finished) return written
+    this.#ending ??= deferred<void>()
     return this.#ending.promise
   }
 
@@ -160,7 +163,7 @@ export class StreamWriter implements WFile {
     this.#pending = 0
     this.#inFlight = 0
     this.#drained?.reject(errorOf(fault))
-    for (const { done } of this.#flushing.splice(0)) done.reject(errorOf(fault))
+    for (const { done } of this.#flushing?.splice(0) ?? []) done.reject(errorOf(fault))
     if (this.#lost) this.#ending?.reject(errorOf(fault))
     else this.#ending?.resolve()
   }
@@ -194,9 +197,7 @@ export class StreamWriter implements WFile {
     }
     this.#gone += this.#inFlight
     this.#inFlight = 0
-    while (this.#flushing.length > 0 && (this.#flushing[0] as { upTo: number }).upTo <= this.#gone) {
-      this.#flushing.shift()?.done.resolve()
-    }
+    if (this.#flushing !== undefined) this.#flushed(this.#flushing)
     if (this.#hold !== undefined) {
       this.#holdBack(this.#hold)
       return
@@ -207,7 +208,11 @@ export class StreamWriter implements WFile {
       this.#drained = undefined
     }
     if (this.length > 0) return
-    if (this.#ending !== undefined) this.#finish()
+    if (this.#ended) this.#finish()
+  }
+
+  #flushed(flushing: { readonly upTo: number; readonly done: Deferred<void> }[]): void {
+    while (flushing.length > 0 && (flushing[0] as { upTo: number }).upTo <= this.#gone) flushing.shift()?.done.resolve()
   }
 
   // Whoever looks whether a send is under way finds one, so what is written piles up.
@@ -226,8 +231,12 @@ export class StreamWriter implements WFile {
     if (this.#finishing || this.#error !== undefined) return
     this.#finishing = true
     this.#outlet.finish((error) => {
-      if (error == null) this.#ending?.resolve()
-      else this.fail(error)
+      if (error != null) {
+        this.fail(error)
+        return
+      }
+      this.#finished = true
+      this.#ending?.resolve()
     })
   }
 

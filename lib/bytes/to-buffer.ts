@@ -6,6 +6,19 @@ import type { Writable } from '../wfile.ts'
 const copyUpTo = 4_096
 
 /**
+ * Bytes as one chunk, where that takes no copy or a small one; text as UTF-8.
+ *
+ * @param bytes - what was given
+ * @returns the chunk; `undefined` where they are several, or no bytes at all
+ */
+export function oneChunk(bytes: Writable): Uint8Array | undefined {
+  if (typeof bytes === 'string') return Buffer.from(bytes)
+  if (bytes instanceof Uint8Array) return bytes
+  // Its iterator is a generator: for the list of one chunk that an echo writes, that is most of what a write costs.
+  return isUint8ArrayList(bytes) && bytes.length <= copyUpTo ? bytes.subarray() : undefined
+}
+
+/**
  * Bytes as Buffers, without a copy, and text as UTF-8.
  *
  * @param bytes - what was given
@@ -13,21 +26,13 @@ const copyUpTo = 4_096
  * @returns how many bytes that were
  */
 export function appendBuffers(bytes: Writable, chunks: Uint8Array[]): number {
-  if (typeof bytes === 'string') {
-    if (bytes === '') return 0
-    const encoded = Buffer.from(bytes)
-    chunks.push(encoded)
-    return encoded.length
-  }
-  if (bytes instanceof Uint8Array) {
-    if (bytes.length > 0) chunks.push(bytes)
-    return bytes.length
+  const one = oneChunk(bytes)
+  if (one !== undefined) {
+    if (one.length > 0) chunks.push(one)
+    return one.length
   }
   if (isUint8ArrayList(bytes)) {
-    // Its iterator is a generator: for the list of one chunk that an echo writes, that is most of what a write costs.
-    const only = bytes.length > 0 && bytes.length <= copyUpTo ? bytes.subarray() : undefined
-    if (only !== undefined) chunks.push(only)
-    else for (const chunk of bytes) if (chunk.length > 0) chunks.push(chunk)
+    for (const chunk of bytes) if (chunk.length > 0) chunks.push(chunk)
     return bytes.length
   }
   const hint = typeof (bytes as { then?: unknown } | undefined)?.then === 'function' ? ' (is an await missing?)' : ''

@@ -60,7 +60,9 @@ export function isRequest(given: unknown): given is Request {
 class HandlerWork<R extends Request> implements Work {
   readonly #request: R
   readonly #handler: Handler<R>
-  #running: Promise<Settlement> | undefined
+  #running: Promise<unknown> | undefined
+  /** How it went; not there before it has ended. */
+  settlement: Settlement | undefined
 
   constructor(request: R, handler: Handler<R>) {
     this.#request = request
@@ -70,33 +72,42 @@ class HandlerWork<R extends Request> implements Work {
   run(): Promise<unknown> {
     if (this.#running !== undefined) return rejection(new BusyError('Cannot run the work of a request twice'))
     this.#running = this.#settle()
-    const running = this.#running.then((settlement) => {
-      if (settlement.status === 'fulfilled') return settlement.value
-      throw settlement.reason
-    })
     // A processRequest that forgets to return it must not end the process: the outcome tells.
-    running.catch(() => {})
-    return running
-  }
-
-  /** How it went, when it has ended: also where `processRequest` did not wait for it, or did not run it. */
-  ended(): Promise<Settlement> {
-    this.#running ??= Promise.resolve({ status: 'aborted', reason: new AbortedError(notRun, 'refused') })
+    this.#running.catch(() => {})
     return this.#running
   }
 
-  async #settle(): Promise<Settlement> {
+  /** How it went, when it has ended: also where `processRequest` did not wait for it, or did not run it. */
+  async ended(): Promise<Settlement> {
+    // From now on it can't be run any more.
+    this.#running ??= this.#refuse()
+    try {
+      await this.#running
+    } catch {
+      // The settlement tells.
+    }
+    return this.settlement as Settlement
+  }
+
+  async #refuse(): Promise<void> {
+    this.settlement = { status: 'aborted', reason: new AbortedError(notRun, 'refused') }
+  }
+
+  async #settle(): Promise<unknown> {
     try {
       const handler = this.#handler
       const value = isHandlerClass(handler)
         ? await this.#live(new handler(this.#request))
         : await handler(this.#request)
-      if (Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
+      if (typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
         throw new TypeError('Cannot serve: the handler is a generator; through() makes a handler of a transform')
       }
-      return { status: 'fulfilled', value }
+      this.settlement = { status: 'fulfilled', value }
+      return value
     } catch (thrown) {
-      return { status: 'rejected', reason: toError(thrown) }
+      const reason = toError(thrown)
+      this.settlement = { status: 'rejected', reason }
+      throw reason
     }
   }
 
@@ -146,7 +157,7 @@ export async function serveRequest<R extends Request, V>(
   try {
     const processing = server.processRequest(request, work)
     if (processing !== undefined) await processing
-    settlement = await work.ended()
+    settlement = work.settlement ?? (await work.ended())
   } catch (thrown) {
     await work.ended()
     settlement = { status: 'rejected', reason: toError(thrown) }

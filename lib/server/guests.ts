@@ -1,19 +1,25 @@
+import { type Seat, seat } from '../accept/request/seat.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Request, StillOpen } from '../request.ts'
 
+interface Guest extends Request {
+  [seat]?: Seat | undefined
+}
+
 /** The requests that a server has handed out and that have not gone yet. */
 export class Guests {
-  readonly #since = new Map<Request, number>()
-  readonly #goneAtWork = new Map<Request, Settlement>()
+  // Each knows its place. A Map of them makes a new table every few deletions, and old tables keep alive, until the next
+  // large garbage collection, all that was in them: milliseconds at a time, under a flood.
+  readonly #present: Guest[] = []
   #finished = 0
   #empty: Deferred<void> | undefined
 
   /** How many there are. */
   get size(): number {
-    return this.#since.size
+    return this.#present.length
   }
 
   /** How many have gone by themselves so far: neither refused nor cut off by the server. */
@@ -22,14 +28,15 @@ export class Guests {
   }
 
   /** One more, until it has gone. */
-  add(request: Request): void {
-    this.#since.set(request, performance.now())
+  add(request: Guest): void {
+    request[seat] = { at: this.#present.length, since: performance.now(), gone: undefined }
+    this.#present.push(request)
     request.whenClosed(this.#gone)
   }
 
   /** Settles when all have gone. */
   empty(): Promise<void> {
-    if (this.#since.size === 0) return Promise.resolve()
+    if (this.size === 0) return Promise.resolve()
     this.#empty ??= deferred<void>()
     return this.#empty.promise
   }
@@ -38,14 +45,16 @@ export class Guests {
   cut(deadline: number): StillOpen[] {
     const now = performance.now()
     const cut: StillOpen[] = []
-    const left = [...this.#since]
-    this.#since.clear()
-    this.#goneAtWork.clear()
-    for (const [request, since] of left) {
+    // In the order in which they came: those who left have mixed it up.
+    const left = this.#present.splice(0).sort((a, b) => seatOf(a).since - seatOf(b).since)
+    for (const request of left) {
+      const place = seatOf(request)
+      place.at = -1
+      place.gone = undefined
       const { clientAddress, bytesIn, bytesOut } = request
       // Served: only its peer has not ended yet.
       if (request.lingering && !request.held) this.#finished++
-      else cut.push({ request, clientAddress, age: now - since, bytesIn, bytesOut })
+      else cut.push({ request, clientAddress, age: now - place.since, bytesIn, bytesOut })
       const why = `The request from ${formatAddress(clientAddress)} was aborted: the server's deadline of ${deadline} ms came`
       request.abort(new AbortedError(why, 'deadline'))
     }
@@ -53,25 +62,41 @@ export class Guests {
   }
 
   /** Whoever held a request, which may have gone meanwhile, has done with it. */
-  letGo(request: Request): void {
-    const outcome = this.#goneAtWork.get(request)
-    if (outcome === undefined) return
-    this.#goneAtWork.delete(request)
-    this.#gone(request, outcome)
+  letGo(request: Guest): void {
+    const outcome = request[seat]?.gone
+    if (outcome !== undefined) this.#gone(request, outcome)
   }
 
-  readonly #gone = (request: Request, outcome: Settlement): void => {
+  readonly #gone = (request: Guest, outcome: Settlement): void => {
+    const place = request[seat]
+    if (place === undefined || place.at < 0) return
     // The peer has gone, its handler has not: it is somebody's work still.
-    if (request.held && this.#since.has(request)) {
-      this.#goneAtWork.set(request, outcome)
+    if (request.held) {
+      place.gone = outcome
       return
     }
-    if (!this.#since.delete(request)) return
+    this.#leave(place)
     if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
-    if (this.#since.size > 0) return
+    if (this.size > 0) return
     this.#empty?.resolve()
     this.#empty = undefined
   }
+
+  /** The last takes the place that is left. */
+  #leave(place: Seat): void {
+    const last = this.#present.pop() as Guest
+    const its = seatOf(last)
+    if (its !== place) {
+      this.#present[place.at] = last
+      its.at = place.at
+    }
+    place.at = -1
+    place.gone = undefined
+  }
+}
+
+function seatOf(guest: Guest): Seat {
+  return guest[seat] as Seat
 }
 
 function wasRefused(reason: Error): boolean {

@@ -2,12 +2,16 @@ import { flushWithTurn } from '../../bytes/flush-turn.ts'
 import { libc } from './libc.ts'
 import { Readiness } from './readiness.ts'
 
-/** What an event says of a descriptor: an end, an error or an urgent byte is there besides what can be read. */
-export const EPOLLIN = 0x1
+const EPOLLIN = 0x1
+/** What an event says of a descriptor, besides that it can be read: an urgent byte is there. */
 export const EPOLLPRI = 0x2
+/** It can be written. */
 export const EPOLLOUT = 0x4
+/** It has failed. */
 export const EPOLLERR = 0x8
+/** Both ends have ended. */
 export const EPOLLHUP = 0x10
+/** The peer has ended. */
 export const EPOLLRDHUP = 0x2000
 
 const EPOLLET = 1 << 31

@@ -59,10 +59,22 @@ export function decodeAddress(bytes: Buffer, length: number): Address {
   const family = length < unixPath ? AF_UNIX : bytes.readUInt16LE(0)
   if (family === AF_UNIX) return { family: 'unix', path: decodePath(bytes.subarray(unixPath, length)) }
   const port = bytes.readUInt16BE(2)
-  if (family === AF_INET) return internetAddress('IPv4', `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]}`, port)
+  if (family === AF_INET) return internetAddress('IPv4', dotted(bytes.readUInt32BE(4)), port)
   const host = libc().inet_ntop(AF_INET6, bytes.subarray(8), Buffer.alloc(textSize), textSize) ?? ''
   const scope = bytes.readUInt32LE(24)
   return internetAddress('IPv6', scope === 0 ? host : `${host}%${zoneName(scope)}`, port)
+}
+
+// Most often the same as before.
+let lastNumber = 0
+let lastText = '0.0.0.0'
+
+function dotted(number: number): string {
+  if (number !== lastNumber) {
+    lastNumber = number
+    lastText = `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`
+  }
+  return lastText
 }
 
 function decodePath(name: Buffer): string {

@@ -7,6 +7,7 @@ import { type Settlement, toError } from '../../outcome.ts'
 import type { Request, RequestServer } from '../../request.ts'
 import type { RFile } from '../../rfile.ts'
 import type { WFile, Writable } from '../../wfile.ts'
+import { type Seat, seat } from './seat.ts'
 
 const well: Settlement = { status: 'fulfilled', value: undefined }
 
@@ -15,13 +16,16 @@ export abstract class RequestBase implements Request {
   /** The server that handed it out. */
   readonly server: RequestServer
   /** Where it comes from; `undefined` where there is no such thing (a row). */
-  readonly clientAddress: Address | undefined
+  readonly clientAddress: Address | undefined;
+  /** @internal */
+  [seat]: Seat | undefined = undefined
   #held = false
-  readonly #signal = new LazySignal()
+  #signal: LazySignal | undefined
   #isClosing = false
   #closing: Promise<void> | undefined
   #gone = false
   // Not of `this`: a subclass with fields of its own could not stand for its base then.
+  #listener: ((request: never, outcome: Settlement) => void) | undefined
   #listeners: ((request: never, outcome: Settlement) => void)[] | undefined
   #outcome: Settlement = well
 
@@ -63,6 +67,7 @@ export abstract class RequestBase implements Request {
 
   /** Aborts, with an {@link AbortedError}, when the request ends before its time. */
   get signal(): AbortSignal {
+    this.#signal ??= new LazySignal()
     return this.#signal.signal
   }
 
@@ -119,8 +124,11 @@ export abstract class RequestBase implements Request {
       listener(this, this.#outcome)
       return
     }
-    this.#listeners ??= []
-    this.#listeners.push(listener)
+    if (this.#listener === undefined) this.#listener = listener
+    else {
+      this.#listeners ??= []
+      this.#listeners.push(listener)
+    }
   }
 
   /**
@@ -148,7 +156,7 @@ export abstract class RequestBase implements Request {
 
   /** Why it was aborted, where it was. */
   get abortReason(): AbortedError | undefined {
-    return this.#signal.aborted ? (this.#signal.reason as AbortedError) : undefined
+    return this.#signal?.reason as AbortedError | undefined
   }
 
   /**
@@ -169,8 +177,9 @@ export abstract class RequestBase implements Request {
 
   /** Abort, once. */
   protected abortWith(error: AbortedError): void {
-    if (this.#gone || this.#signal.aborted) return
+    if (this.#gone || this.abortReason !== undefined) return
     this.cut(error)
+    this.#signal ??= new LazySignal()
     this.#signal.abort(error)
   }
 
@@ -179,8 +188,11 @@ export abstract class RequestBase implements Request {
     if (this.#gone) return
     this.#gone = true
     this.#outcome = this.abortReason === undefined ? outcome : { status: 'aborted', reason: this.abortReason }
+    const first = this.#listener
     const listeners = this.#listeners
+    this.#listener = undefined
     this.#listeners = undefined
+    if (first !== undefined) this.#tell(first)
     if (listeners !== undefined) for (const listener of listeners) this.#tell(listener)
   }
 

@@ -126,7 +126,8 @@ export class NativeWire extends Wire implements Watched {
     return socket
   }
 
-  override bySocket(): SocketWire {
+  /** A wire in place of this one, suspended as it is, by a socket of Node's. */
+  bySocket(): SocketWire {
     const wire = new SocketWire(this.#plain(), this.host, this.noDelay)
     if (this.#timeout > 0) wire.timeout = this.#timeout
     return wire
@@ -147,7 +148,9 @@ export class NativeWire extends Wire implements Watched {
   }
 
   protected override transmit(chunks: readonly Uint8Array[], sent: Sent): void {
-    const left = this.isGone ? undefined : this.#sendNow(chunks)
+    // Whoever waits for it hears of the close.
+    if (this.isGone) return
+    const left = this.#sendNow(chunks)
     if (left === undefined) sent()
     else {
       this.#rest = left

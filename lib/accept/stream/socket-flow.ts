@@ -6,12 +6,12 @@ import type { Fault } from '../../iterator/fault.ts'
 import type { Stats } from '../../stats.ts'
 import { requestClosed } from '../request/request-closed.ts'
 import type { FlowHost } from './flow-host.ts'
-import { hasLeft, linger } from './linger.ts'
+import { hasLeft, linger, type Place } from './linger.ts'
 import { NativeWire } from './native-wire.ts'
 import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { SocketWire } from './socket-wire.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
-import type { Sent, Wire, WireHost } from './wire.ts'
+import type { Sent, WireHost } from './wire.ts'
 
 // What is read and dropped after the close, at most: see linger.ts.
 const lingerBytes = 16 * 1024 * 1024
@@ -20,7 +20,7 @@ const connectionClosed = (): Error => new ClosedError('Cannot use the request: t
 
 /** Moves bytes between a socket and the rfile and wfile of its request, and closes it without losing the reply. */
 export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
-  #wire: Wire
+  #wire: NativeWire | SocketWire
   readonly #host: FlowHost
   readonly #stats: Stats
   #reader: ByteReader | undefined
@@ -32,7 +32,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   #readTimer: ReadTimer | undefined
   #outputEnded = false
   #inputEnded = false
-  #lingering = false
+  #lingering: Place | undefined
   // There while startTLS() is under way: nothing is read or sent, but somebody may want to read.
   #suspended: { wanted: boolean } | undefined
   #told: Sent | undefined
@@ -264,7 +264,8 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
 
   closed(): void {
     this.#readTimer?.end()
-    if (this.#lingering) hasLeft(this.#wire)
+    if (this.#lingering !== undefined) hasLeft(this.#lingering)
+    this.#lingering = undefined
     this.#over ??= connectionClosed
     this.#reader?.fail(this.#over)
     this.#writer?.fail(this.#over)
@@ -272,7 +273,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   }
 
   #bySocket(): SocketWire {
-    const wire = this.#wire.bySocket()
+    const wire = this.#wire instanceof NativeWire ? this.#wire.bySocket() : this.#wire
     this.#wire = wire
     return wire
   }
@@ -290,12 +291,9 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   }
 
   #linger(): void {
-    if (this.#inputEnded || this.#wire.isGone || this.#lingering) return
+    if (this.#inputEnded || this.#wire.isGone || this.#lingering !== undefined) return
     if (this.#discarded >= lingerBytes) this.#wire.destroy()
-    else {
-      this.#lingering = true
-      linger(this.#wire)
-    }
+    else this.#lingering = linger(this.#wire)
   }
 
   #applySettings(): void {

@@ -120,10 +120,6 @@ export class SocketWire extends Wire {
     socket.off('timeout', onTimeout)
   }
 
-  override bySocket(): this {
-    return this
-  }
-
   /** Lend the suspended socket to somebody who watches it. */
   lend(): Socket {
     const socket = this.#socket

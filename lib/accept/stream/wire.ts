@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { SocketWire } from './socket-wire.ts'
 
 // The least segment that a TCP peer must take.
 const smallestSegment = 536
@@ -76,8 +75,6 @@ export abstract class Wire {
   abstract destroy(): void
   /** Take the socket out, for good. */
   abstract release(): Socket
-  /** The suspended wire by a socket of Node's: this one, or one in its place. */
-  abstract bySocket(): SocketWire
   /** Send chunks in order. */
   protected abstract transmit(chunks: readonly Uint8Array[], sent: Sent): void
   /** Set TCP_NODELAY. */

@@ -23,7 +23,8 @@ export class PassingSocket {
   constructor(absolute: string) {
     // libuv takes this name away once more when it closes the socket: it must never become that of another file.
     const file = randomBytes(8).toString('hex')
-    this.#folder = mkdtempSync(join(dirname(absolute), '.'))
+    // Not by join(), which takes the dot for the folder itself, and makes its sibling.
+    this.#folder = mkdtempSync(`${dirname(absolute)}/.`)
     this.path = join(this.#folder, file)
     this.name = this.path
     if (process.platform !== 'linux' || Buffer.byteLength(this.path) <= longestPath) return

@@ -1,0 +1,14 @@
+import type { Settlement } from '../../outcome.ts'
+
+/** Where a request keeps its place among its server's guests: a table of its own would keep the dead of a flood alive. */
+export const seat = Symbol('seat')
+
+/** A place among the guests of a server. */
+export interface Seat {
+  /** Where it is in the list; -1 once it is left. */
+  at: number
+  /** When it was taken, in milliseconds of `performance.now()`. */
+  readonly since: number
+  /** How the request ended whose handler is at work still. */
+  gone: Settlement | undefined
+}
