@@ -44,16 +44,15 @@ export class DatagramRequest extends MessageRequest {
   }
 
   /**
-   * Nothing, where the reply waits for its peer.
+   * `close()` does not wait for a peer that does not read.
    *
    * @internal
    */
-  protected override replying(sending: Promise<void>): Promise<void> {
-    if (!this.#letsGo) return sending
+  override waitsFor(sent: PromiseLike<unknown>): void {
+    super.waitsFor(sent)
+    if (!this.#letsGo) return
     this.#queued = true
-    // What becomes of it is an event.
-    sending.catch(() => {})
-    return Promise.resolve()
+    this.closeEarly()
   }
 
   /** Let go at once. */

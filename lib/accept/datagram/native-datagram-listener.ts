@@ -10,11 +10,15 @@ import { EAGAIN, libc } from '../native/libc.ts'
 import { OnDemand, skipped } from '../native/on-demand.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { ProcessHold } from '../process-hold.ts'
+import { type MessageRequest, repliesLater } from '../request/message-request.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { DatagramLimits } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
 import { drop } from './drop.ts'
+import { type IncomingBatch, incomingBatch } from './incoming-batch.ts'
+import { vectorLength } from './message-vector.ts'
 import { Outbox, type Reply } from './outbox.ts'
+import { largestInBatch, OutgoingBatch } from './outgoing-batch.ts'
 import { notDelivered } from './undelivered.ts'
 
 const MSG_DONTWAIT = 0x40
@@ -23,6 +27,9 @@ const MSG_NOSIGNAL = 0x4000
 
 // Of the replies that wait: so much may wait for one peer.
 const peersShare = 1 / 4
+// So many find room at a Unix peer that reads (net.unix.max_dgram_qlen is 10): more would only come to wait. And a sender
+// that waits for room here is let on by no more than that.
+const peersRoom = 8
 
 // One for all: a datagram is copied out before anything else happens.
 let slab = Buffer.alloc(0)
@@ -46,8 +53,16 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   readonly #stats: Stats
   readonly #outbox: Outbox
   readonly #hold = new ProcessHold()
+  readonly #outgoing: OutgoingBatch
+  // Taken out of the kernel with others, and not asked for yet.
+  readonly #ahead: DatagramRequest[] = []
   // Taken out of the kernel at the close.
   readonly #last: DatagramRequest[] = []
+  // Whether several are taken in this turn: then replies wait for each other.
+  #together = false
+  // Datagrams that are taken, and replies that are sent, by one call.
+  readonly #most: number
+  #size = 0
   #lastSender: Sender | undefined
   #fd = -1
   #intake: OnDemand<DatagramRequest> | undefined
@@ -72,6 +87,13 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       share: binding.peersFill ? Math.ceil(limits.maxQueuedReplies * peersShare) : limits.maxQueuedReplies,
       timeout: limits.sendTimeout
     })
+    this.#most = binding.peersFill ? peersRoom : vectorLength
+    this.#outgoing = new OutgoingBatch({
+      fd: () => this.#fd,
+      waiting: () => this.#outbox.size > 0,
+      most: this.#most,
+      segments: !binding.peersFill
+    })
   }
 
   get address(): Address | undefined {
@@ -79,7 +101,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   get waiting(): number {
-    return this.#last.length
+    return this.#ahead.length + this.#last.length
   }
 
   async listen(): Promise<void> {
@@ -100,12 +122,13 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     }
     this.#fd = fd
     this.#intake = new OnDemand(fd, {
-      take: () => this.#take(),
+      take: (likely) => this.#take(likely),
       fatal: (error) => listenError(formatAddress(this.#address), error)
     })
     this.#address = boundAddress(fd)
     const size = Math.min(this.#binding.largest, this.#limits.maxPacketSize) + 1
     if (slab.length < size) slab = Buffer.allocUnsafeSlow(size)
+    this.#size = size
     this.#hold.begin()
   }
 
@@ -136,6 +159,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#released = true
     // Where no loop ran, what was taken at the close has nobody.
     this.discard()
+    this.#outgoing.flushTurn()
     this.#outbox.close(new ClosedError('Cannot reply: the server was closed'))
     this.#hold.end()
     if (this.#fd >= 0) libc().close(this.#fd)
@@ -143,7 +167,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   discard(): void {
-    for (const { clientAddress, packet } of this.#last.splice(0))
+    for (const { clientAddress, packet } of [...this.#ahead.splice(0), ...this.#last.splice(0)])
       drop(this.#stats, clientAddress, packet.length, 'closing')
   }
 
@@ -160,7 +184,11 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   /** The next datagram. */
-  #take(): DatagramRequest | typeof skipped | undefined {
+  #take(likely: number): DatagramRequest | typeof skipped | undefined {
+    const ahead = this.#ahead.shift()
+    if (ahead !== undefined) return ahead
+    this.#together = likely > 1 && canBatch()
+    if (this.#together) return this.#takeMany(Math.min(likely, this.#most, this.#limits.maxPending))
     const { errno, error, recvfrom } = libc()
     senderLength[0] = longestSockaddr
     const size = recvfrom(this.#fd, slab, slab.length, MSG_DONTWAIT | MSG_TRUNC, sender, senderLength)
@@ -168,33 +196,79 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       if (errno() === EAGAIN) return undefined
       throw error('recvfrom')
     }
-    const tooLarge = size > this.#limits.maxPacketSize || size > slab.length
-    if (!tooLarge && this.#last.length < this.#limits.maxPending) return this.#made(size)
-    drop(this.#stats, decodeAddress(sender, senderLength[0]), size, tooLarge ? 'size' : 'pending')
-    return skipped
+    return this.#arrived(size, slab, sender.subarray(0, senderLength[0])) ?? skipped
   }
 
-  #made(size: number): DatagramRequest {
-    const { to, clientAddress } = this.#whoSent()
-    const packet = Buffer.from(slab.subarray(0, size))
+  /** The next, with others that are likely to be asked for soon. */
+  #takeMany(likely: number): DatagramRequest | typeof skipped | undefined {
+    const batch: IncomingBatch = incomingBatch(this.#size)
+    const count = batch.receive(this.#fd, likely)
+    if (count < 0) {
+      if (libc().errno() === EAGAIN) return undefined
+      throw libc().error('recvmmsg')
+    }
+    for (let n = 0; n < count; n++) {
+      const request = this.#arrived(batch.sizeOf(n), batch.packet(n), batch.sender(n))
+      if (request !== undefined) this.#ahead.push(request)
+    }
+    return this.#ahead.shift() ?? skipped
+  }
+
+  /** The request of a datagram of so many bytes, `undefined` where it was dropped. */
+  #arrived(size: number, bytes: Buffer, from: Buffer): DatagramRequest | undefined {
+    const tooLarge = size > this.#limits.maxPacketSize || size > bytes.length
+    if (!tooLarge && this.waiting < this.#limits.maxPending) return this.#made(size, bytes, from)
+    drop(this.#stats, decodeAddress(from, from.length), size, tooLarge ? 'size' : 'pending')
+    return undefined
+  }
+
+  #made(size: number, bytes: Buffer, from: Buffer): DatagramRequest {
+    const { to, clientAddress } = this.#whoSent(from)
+    const packet = Buffer.from(bytes.subarray(0, size))
     this.#stats.accepted++
     this.#stats.bytesIn += size
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    const reply = (bytes: Buffer, request: Request): unknown => this.#reply(bytes, to, request)
+    const reply = (answer: Buffer, request: MessageRequest): unknown => this.#reply(answer, to, request)
     return new DatagramRequest(this.#owner, packet, clientAddress, reply, this.#binding.peersFill)
   }
 
-  /** Who has sent what is in the slab: most often the same as before, whose address is not made anew. */
-  #whoSent(): Sender {
-    const length = senderLength[0] as number
-    if (this.#lastSender?.to.length !== length || !startsWith(sender, this.#lastSender.to)) {
-      const to = Buffer.from(sender.subarray(0, length))
-      this.#lastSender = { to, clientAddress: decodeAddress(to, length) }
+  /** Who has sent it: most often the same as before, whose address is not made anew. */
+  #whoSent(from: Buffer): Sender {
+    if (this.#lastSender?.to.length !== from.length || !startsWith(from, this.#lastSender.to)) {
+      const to = Buffer.from(from)
+      this.#lastSender = { to, clientAddress: decodeAddress(to, to.length) }
     }
     return this.#lastSender
   }
 
-  #reply(bytes: Buffer, to: Buffer, request: Request): void | Promise<void> {
+  #reply(bytes: Buffer, to: Buffer, request: MessageRequest): unknown {
+    const together = this.#outgoing.size > 0 || this.#together
+    if (!together || bytes.length > largestInBatch || isUnnamed(to)) {
+      // Those before it stay before it.
+      this.#outgoing.flushTurn()
+      return this.#replyAlone(bytes, to, request)
+    }
+    this.#outgoing.add({
+      bytes,
+      to,
+      left: () => {
+        this.#stats.bytesOut += bytes.length
+        request.replied()
+      },
+      refused: () => {
+        try {
+          const waiting = this.#replyAlone(bytes, to, request)
+          if (waiting === undefined) request.replied()
+          else request.waitsFor(waiting)
+        } catch (error) {
+          request.replied(error)
+        }
+      }
+    })
+    return repliesLater
+  }
+
+  #replyAlone(bytes: Buffer, to: Buffer, request: Request): void | Promise<void> {
     const failed = (error: unknown): never => {
       // It has been told already.
       if (this.#binding.peersFill && request.abortReason !== undefined) throw error
@@ -212,8 +286,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     const { sendto, error } = libc()
     for (;;) {
       const flags = MSG_DONTWAIT | MSG_NOSIGNAL
-      // An unbound Unix sender has no address.
-      const unnamed = to.length <= 2
+      const unnamed = isUnnamed(to)
       if (!unnamed && sendto(this.#fd, bytes, bytes.length, flags, to, to.length) >= 0) break
       const failure = unnamed ? Object.assign(new Error('no address'), { code: 'EDESTADDRREQ' }) : error('sendto')
       if (failure.code === 'EAGAIN' || failure.code === 'ENOBUFS') return false
@@ -222,6 +295,16 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#stats.bytesOut += bytes.length
     return true
   }
+}
+
+// An unbound Unix sender has no address.
+function isUnnamed(to: Buffer): boolean {
+  return to.length <= 2
+}
+
+// The structs of the calls that take many are known for 64-bit machines.
+function canBatch(): boolean {
+  return libc().pointerSize === 8
 }
 
 // From the end: what differs is the port, or the last of a path.

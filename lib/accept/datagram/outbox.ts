@@ -40,7 +40,7 @@ const longestDelay = 20
  * else's, nor take all the room here: each peer has its share.
  *
  * No event tells when a peer has room again (POLLOUT tells of our own buffer), so they are tried again: in the next turn of
- * the loop, then after 1 to 20 milliseconds.
+ * the loop, and in each one that brought room; else after 1 to 20 milliseconds.
  */
 export class Outbox {
   readonly #ends: OutboxEnds
@@ -102,7 +102,9 @@ export class Outbox {
       else next = Math.min(next, peer.due)
     }
     clearTimeout(this.#timer)
-    if (this.#peers.size > 0) this.#timer = setTimeout(this.#round, Math.max(1, next - now))
+    if (this.#peers.size === 0) return
+    if (next <= now) setImmediate(this.#round)
+    else this.#timer = setTimeout(this.#round, Math.max(1, next - now))
   }
 
   #try(peer: Peer, now: number): void {
@@ -114,7 +116,8 @@ export class Outbox {
       peer.replies.shift()
       this.#size--
     }
-    peer.delay = moved ? 1 : Math.min(longestDelay, Math.max(1, peer.delay * 2))
+    // One that reads is asked again in the next turn.
+    peer.delay = moved ? 0 : Math.min(longestDelay, Math.max(1, peer.delay * 2))
     peer.due = now + peer.delay
   }
 

@@ -33,11 +33,15 @@ export interface Libc {
   readonly getsockopt: (fd: number, level: number, name: number, value: Bytes, length: Int32Array) => number
   readonly send: (fd: number, bytes: Bytes, size: number, flags: number) => number
   readonly sendto: (fd: number, bytes: Bytes, size: number, flags: number, address: Bytes, length: number) => number
+  readonly recvmmsg: (fd: number, headers: Bytes, size: number, flags: number, timeout: null) => number
+  readonly sendmmsg: (fd: number, headers: Bytes, size: number, flags: number) => number
   readonly if_nametoindex: (name: string) => number
   readonly if_indextoname: (index: number, name: Buffer) => string | null
   readonly inet_pton: (family: number, text: string, address: Bytes) => number
   readonly inet_ntop: (family: number, address: Bytes, text: Buffer, size: number) => string | null
 
+  /** Bytes of a pointer. */
+  readonly pointerSize: number
   /** Tells when a descriptor can be read: `readiness.ts` is its only user. */
   readonly poll: (fd: number, callback: (status: number) => void) => Koffi.node.PollHandle
   /** Where bytes lie, as the kernel wants a pointer in a struct; hold them meanwhile. */
@@ -122,10 +126,13 @@ function bindings(koffi: typeof Koffi): Libc {
     getsockopt: process.func('int getsockopt(int, int, int, void *, void *)'),
     send: process.func('intptr_t send(int, void *, size_t, int)'),
     sendto: process.func('intptr_t sendto(int, void *, size_t, int, void *, uint32_t)'),
+    recvmmsg: process.func('int recvmmsg(int, void *, uint32_t, int, void *)'),
+    sendmmsg: process.func('int sendmmsg(int, void *, uint32_t, int)'),
     if_nametoindex: process.func('uint32_t if_nametoindex(const char *)'),
     if_indextoname: process.func('const char *if_indextoname(uint32_t, void *)'),
     inet_pton: process.func('int inet_pton(int, const char *, void *)'),
     inet_ntop: process.func('const char *inet_ntop(int, void *, void *, uint32_t)'),
+    pointerSize: koffi.sizeof('void *'),
     // Its callback gets a status first, whatever its types say.
     poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback as never),
     pointerTo: (bytes) => {

@@ -1,3 +1,4 @@
+import { type Flushable, flushThisTurn, flushWithTurn } from '../../bytes/flush-turn.ts'
 import { acceptError } from '../../events.ts'
 import { type Deferred, deferred } from '../../iterator/deferred.ts'
 import { triage } from '../triage.ts'
@@ -17,18 +18,26 @@ export const skipped = Symbol('skipped')
 
 /** What {@link OnDemand} stands on. */
 export interface OnDemandEnds<T> {
-  /** Takes one in, by one system call: `undefined` where none is there. Throws the system's error. */
-  readonly take: () => T | typeof skipped | undefined
+  /**
+   * Takes one in: `undefined` where none is there. Throws the system's error.
+   *
+   * @param likely - how many more will be asked for, going by this turn of the loop and the one before; 1 at least
+   */
+  readonly take: (likely: number) => T | typeof skipped | undefined
   /** The error that a dead listener ends with. */
   readonly fatal: (error: NodeJS.ErrnoException) => Error
 }
 
 /** Takes in from a descriptor when somebody asks, and not before: what nobody asks for stays in the kernel. */
-export class OnDemand<T> {
+export class OnDemand<T> implements Flushable {
   readonly #ends: OnDemandEnds<T>
   readonly #readiness: Readiness
   #parked: Deferred<T | undefined> | undefined
   #taken = 0
+  // What was asked for, and was there, in this turn and in the one before; none where it is nobody's turn.
+  #given = 0
+  #givenBefore = 0
+  #inTurn = false
   #begun = 0
   #pause = 0
   #shortage: string | undefined
@@ -71,13 +80,25 @@ export class OnDemand<T> {
   /** Takes in all that is there, however much: before the close, when nothing more comes. Throws as `next` does. */
   takeAll(each: (item: T) => void): void {
     this.#taken = Number.NEGATIVE_INFINITY
+    this.#given = Number.POSITIVE_INFINITY
+    this.#inTurn = true
     this.#begun = Number.POSITIVE_INFINITY
     for (let item = this.#take(); item !== undefined; item = this.#take()) each(item)
+  }
+
+  /** The turn is over. */
+  flushTurn(): void {
+    this.#inTurn = false
+    this.#givenBefore = this.#given
+    this.#given = 0
   }
 
   readonly #wake = (): void => {
     this.#taken = 0
     this.#begun = performance.now()
+    flushWithTurn()
+    if (!this.#inTurn) flushThisTurn(this)
+    this.#inTurn = true
     if (this.#parked === undefined || this.#closed) return
     try {
       const item = this.#take()
@@ -101,6 +122,12 @@ export class OnDemand<T> {
     return this.#taken >= burst || performance.now() - this.#begun >= burstTime
   }
 
+  get #likely(): number {
+    if (!this.#inTurn) return 1
+    const more = Math.max(this.#given, this.#givenBefore - this.#given)
+    return Math.max(1, Math.min(more, burst - this.#taken + 1))
+  }
+
   #unpark(item: T | undefined): void {
     const parked = this.#parked
     this.#parked = undefined
@@ -111,10 +138,11 @@ export class OnDemand<T> {
     do {
       this.#taken++
       try {
-        const item = this.#ends.take()
+        const item = this.#ends.take(this.#likely)
         this.#pause = 0
         if (item === skipped) continue
         if (item === undefined) this.#taken--
+        else this.#given++
         return item
       } catch (error) {
         if (!this.#goesOn(error as NodeJS.ErrnoException)) return undefined

@@ -14,6 +14,9 @@ import type { WFile, Writable } from '../../wfile.ts'
 import { RequestBase } from './request-base.ts'
 import { requestClosed } from './request-closed.ts'
 
+/** What a `reply` returns that tells by {@link MessageRequest.replied} how it went. */
+export const repliesLater = Symbol('replies later')
+
 // One promise for all that have nothing to wait for.
 const left: Promise<void> = Promise.resolve()
 
@@ -56,7 +59,10 @@ export class MessageRequest extends RequestBase {
   #writer: MessageWriter | undefined
   #over: Fault | undefined
   #leaving: Promise<void> | undefined
-  #interrupt: ((error: AbortedError) => void) | undefined
+  // Ends the wait for a reply.
+  #told: ((error?: unknown) => void) | undefined
+  // Ends what `close()` waits for.
+  #letGo: (() => void) | undefined
   #bytesOut = 0
 
   /** @param options - what it is made of */
@@ -124,24 +130,19 @@ export class MessageRequest extends RequestBase {
         sent = this.#send?.(reply, this)
       }
     } catch (error) {
-      return this.#sending(rejection(error), outcome)
+      const sending = this.#sending(undefined, outcome)
+      this.replied(error)
+      return sending
     }
-    return isPromiseLike(sent) ? this.replying(this.#sending(sent, outcome)) : this.#leave(outcome)
-  }
-
-  /**
-   * What `close()` waits for where the reply does not leave at once: until it has left, here.
-   *
-   * @internal
-   */
-  protected replying(sending: Promise<void>): Promise<void> {
-    return sending
+    if (sent === repliesLater) return this.#sending(undefined, outcome)
+    return isPromiseLike(sent) ? this.#sending(sent, outcome) : this.#leave(outcome)
   }
 
   /** Let go at once. */
   protected override cut(error: AbortedError): void {
     if (this.isClosing) {
-      this.#interrupt?.(error)
+      // A moment later: then it is known to be aborted. Before there is anything to wait for, what waits will tell.
+      if (this.#told !== undefined) queueMicrotask(() => this.replied(error))
       return
     }
     this.#giveUp(error)
@@ -155,20 +156,48 @@ export class MessageRequest extends RequestBase {
     this.#input.whenIdle(callback)
   }
 
+  /**
+   * The reply has left, or has not: called by who sends it, where `close()` waits for that.
+   *
+   * @internal
+   */
+  replied(error?: unknown): void {
+    const told = this.#told
+    this.#told = undefined
+    told?.(error)
+  }
+
+  /**
+   * The reply that was to leave later waits for its peer.
+   *
+   * @internal
+   */
+  waitsFor(sent: PromiseLike<unknown>): void {
+    sent.then(
+      () => this.replied(),
+      (error: unknown) => this.replied(error ?? new Error('The reply failed'))
+    )
+  }
+
+  /**
+   * `close()` does not wait any longer; the request is open still.
+   *
+   * @internal
+   */
+  protected closeEarly(): void {
+    this.#letGo?.()
+  }
+
   /** Waits for the reply, but not longer than until the request is cut off. */
-  async #sending(sent: PromiseLike<unknown>, outcome: Settlement): Promise<void> {
-    let settled = outcome
-    try {
-      await new Promise((resolve, reject) => {
-        this.#interrupt = reject
-        sent.then(resolve, reject)
-      })
-    } catch (error) {
-      settled = { status: 'rejected', reason: toError(error) }
-      throw error
-    } finally {
-      await this.#leave(settled)
-    }
+  #sending(sent: PromiseLike<unknown> | undefined, outcome: Settlement): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#letGo = resolve
+      this.#told = (error) => {
+        if (error === undefined) this.#leave(outcome).then(resolve, reject)
+        else this.#leave({ status: 'rejected', reason: toError(error) }).then(() => reject(toError(error)), reject)
+      }
+      if (sent !== undefined) this.waitsFor(sent)
+    })
   }
 
   #leave(outcome: Settlement): Promise<void> {

@@ -20,7 +20,7 @@ import { checkNothingUnhandled } from '../../support/unhandled.ts'
 
 checkNothingUnhandled()
 
-/** What recvfrom says instead, one for each call. */
+/** What recvfrom, or recvmmsg, says instead, one for each call. */
 let mishaps: string[] = []
 
 // The real one, but for the calls that shall fail.
@@ -34,10 +34,14 @@ vi.mock('../../../lib/accept/native/libc.ts', async (original) => {
       mishap = mishaps.shift()
       return mishap === undefined ? calls.recvfrom(...given) : -1
     },
+    recvmmsg: (...given) => {
+      mishap = mishaps.shift()
+      return mishap === undefined ? calls.recvmmsg(...given) : -1
+    },
     // Of a call that was not made nothing else tells.
     errno: () => (mishap === undefined ? calls.errno() : mishap === 'EAGAIN' ? real.EAGAIN : -1),
     error: (call) =>
-      call === 'recvfrom' && mishap !== undefined
+      call.startsWith('recv') && mishap !== undefined
         ? Object.assign(new Error(`${call} ${mishap}`), { code: mishap })
         : calls.error(call)
   }
