@@ -89,6 +89,18 @@ export class NotListeningError extends Error {
   }
 }
 
+/** What was asked cannot be had here: this server, or this kind of connection, does not offer it. */
+export class NotSupportedError extends Error {
+  /** Always `'ERR_NOT_SUPPORTED'`. */
+  readonly code = 'ERR_NOT_SUPPORTED'
+
+  /** @param message - what could not be done, and what it needs */
+  constructor(message: string) {
+    super(message)
+    this.name = 'NotSupportedError'
+  }
+}
+
 /** The request ended before its time; `cause` says why. It is the `reason` of `request.signal`. */
 export class AbortedError extends Error {
   /** Always `'ERR_REQUEST_ABORTED'`. */

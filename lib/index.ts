@@ -20,6 +20,7 @@ export { pipe } from 'it-pipe'
 export type { MulticastGroup } from './accept/datagram/datagram-options.ts'
 export { DatagramRequest } from './accept/datagram/datagram-request.ts'
 export type { Backend } from './accept/native/backend.ts'
+export type { PeerCredentials } from './accept/native/peer-credentials.ts'
 export { FrameRequest } from './accept/request/frame-request.ts'
 export { type MessageOptions, MessageRequest } from './accept/request/message-request.ts'
 export { RequestBase } from './accept/request/request-base.ts'
@@ -36,6 +37,7 @@ export {
   LimitExceededError,
   ListenError,
   NotListeningError,
+  NotSupportedError,
   UnexpectedEOFError
 } from './errors.ts'
 export type {

@@ -22,7 +22,17 @@ export interface TCPListenerOptions extends StreamListenerOptions {
   readonly ipv6Only: boolean
   /** Let several sockets share the address. */
   readonly reusePort: boolean
+  /** Bind where connections of before linger in the kernel; always so by `node:net`. */
+  readonly reuseAddress: boolean
 }
 
 /** Where a Unix listener listens, and how. */
 export interface UnixListenerOptions extends StreamListenerOptions, UnixPathOptions {}
+
+/** A socket that was made elsewhere, and how connections are accepted on it. */
+export interface InheritedListenerOptions extends Omit<StreamListenerOptions, 'backlog'> {
+  /** It is bound, and listens or can. */
+  readonly fd: number
+  /** Connections that the kernel holds; `undefined` where a socket that listens already stays as it is. */
+  readonly backlog: number | undefined
+}

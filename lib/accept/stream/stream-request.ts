@@ -5,12 +5,13 @@ import type { Address } from '../../address.ts'
 import { count, flag, integer, milliseconds } from '../../arguments.ts'
 import { nodeStream } from '../../bytes/node-stream.ts'
 import { type WebStreams, webStreams } from '../../bytes/web-streams.ts'
-import { type AbortedError, BusyError, ClosedError } from '../../errors.ts'
+import { type AbortedError, BusyError, ClosedError, NotSupportedError } from '../../errors.ts'
 import { rejection } from '../../iterator/deferred.ts'
 import type { RequestServer } from '../../request.ts'
 import type { RFile } from '../../rfile.ts'
 import type { Stats } from '../../stats.ts'
 import type { WFile } from '../../wfile.ts'
+import { type PeerCredentials, peerCredentials } from '../native/peer-credentials.ts'
 import { RequestBase } from '../request/request-base.ts'
 import type { TLSOptions } from '../tls/tls-options.ts'
 import { engineOf, Upgrade } from '../tls/upgrade.ts'
@@ -41,6 +42,7 @@ const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
 export class StreamRequest extends RequestBase {
   readonly #flow: SocketFlow
   #upgrade: Upgrade | undefined
+  #peer: PeerCredentials | undefined
 
   /**
    * Made by a listener.
@@ -122,6 +124,34 @@ export class StreamRequest extends RequestBase {
     return this.#tls?.getProtocol() ?? undefined
   }
 
+  /**
+   * Who has connected, of a Unix connection: process, user and group, as the kernel noted them when the client called
+   * `connect()`; `undefined` of any other connection. What was asked once can be asked again after the close.
+   *
+   * @throws {@link NotSupportedError} where the kernel cannot be asked: by Node's own sockets, in a MemoryServer
+   * @throws {@link ClosedError} after the close: the number of the connection may be another client's by then
+   *
+   * @example
+   * const mine = (request: StreamRequest) => request.peerCredentials?.uid === process.getuid?.()
+   * const server = await new UnixStreamServer({ path: temporaryPath(), backend: 'native' }).listen()
+   * const serving = pipe(server, verify(mine), parallel((request: Request) => pipe(request, request)), drain)
+   * assert.equal(await exchange(server.address, 'it is me'), 'it is me')
+   * await server.close()
+   * await serving
+   */
+  get peerCredentials(): PeerCredentials | undefined {
+    if (this.clientAddress?.family !== 'unix') return undefined
+    const { fd } = this.#flow
+    if (this.#peer === undefined && fd !== undefined) this.#peer = peerCredentials(fd)
+    if (this.#peer !== undefined) return this.#peer
+    if (this.isGone || this.abortReason !== undefined) {
+      throw new ClosedError('Cannot tell the peer credentials: the connection was closed')
+    }
+    throw new NotSupportedError(
+      "Cannot tell the peer credentials: only the backend 'native' knows them, which needs Linux and the package koffi"
+    )
+  }
+
   get #tls(): TLSSocket | undefined {
     return this.#flow.encrypted ? (this.#flow.socket as TLSSocket) : undefined
   }
@@ -171,6 +201,8 @@ export class StreamRequest extends RequestBase {
   startTLS(options: TLSOptions): Promise<void> {
     try {
       this.#checkPlain()
+      // What stands for the socket afterwards tells no descriptor.
+      if (this.#flow.fd !== undefined) void this.peerCredentials
       this.#upgrade = new Upgrade(this.#flow, engineOf(options), this)
       return this.#upgrade.run()
     } catch (error) {
