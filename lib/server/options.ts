@@ -22,6 +22,18 @@ export interface HostOptions extends PendingOptions {
   readonly ipv6Only?: boolean
   /** Let several sockets share the port (SO_REUSEPORT): false by default; by Node's own sockets from 22.12 on. */
   readonly reusePort?: boolean
+  /**
+   * In place of all these: the descriptor of a socket that this process has inherited, or made elsewhere; bound, and
+   * listening or able to. It is the server's when `listen()` has succeeded, and closed with it, but never shut down: others
+   * who have the socket go on with it, and who waits in its backlog at the close is left to them. Where nobody else has
+   * it, the kernel resets those. No child of this process inherits it any more, but where it is passed on by hand.
+   *
+   * It must not be a number that Node or anything else of this process closes. It is made non-blocking for all who share
+   * it. `fileno()` is the number of a copy. What is no such socket is a {@link ListenError}: `EBADF`, `ENOTSOCK`,
+   * `EPROTOTYPE`, `EAFNOSUPPORT`, `EINVAL` (not bound, or a connection). Without the package koffi some of that is found
+   * out only by Node, and the descriptor is closed then.
+   */
+  readonly fd?: number
 }
 
 /** Where a Unix server listens. */
@@ -30,15 +42,20 @@ export interface PathOptions {
    * The path of the socket, 107 bytes at most. Where nobody answers at a socket that stands there, it is replaced; all
    * else that stands there (a live socket, a file, a symbolic link) stays, and the error is `EADDRINUSE`. At the close it
    * is removed, where it is still this server's. On Linux a name that begins with a NUL is abstract: there is no file
-   * (`\0name`; needs the package koffi), and so no `mode`, `uid` or `gid`.
+   * (`\0name`; needs the package koffi), and so no `mode`, `uid` or `gid`. Required where there is no `fd`.
    */
-  readonly path: string
+  readonly path?: string
   /** Permissions of the socket file, `0o660` say: what the umask leaves by default. Not on Windows. */
   readonly mode?: number
   /** User id of its owner: the process's by default. Not on Windows. */
   readonly uid?: number
   /** Group id of its owner: the process's by default. Not on Windows. */
   readonly gid?: number
+  /**
+   * In place of all these, a socket that this process has inherited or made elsewhere: see {@link HostOptions.fd}. Its path
+   * is never removed. Without the package koffi nobody can tell its path, which is empty then.
+   */
+  readonly fd?: number
 }
 
 /** Options of a server of datagrams. */
@@ -63,12 +80,16 @@ export interface DatagramServerOptions extends PendingOptions {
 
 /** Options of a server of connections. */
 export interface StreamServerOptions extends PendingOptions {
-  /** Connections that the kernel holds before they are accepted: 511 by default. Python: `request_queue_size`. */
+  /**
+   * Connections that the kernel holds before they are accepted: 511 by default; a socket given by `fd` that listens already
+   * keeps its own by default, but by Node's own sockets. Python: `request_queue_size`.
+   */
   readonly backlog?: number
 }
 
 const maxPort = 65_535
 const maxBacklog = 2 ** 31 - 1
+const maxDescriptor = 2 ** 31 - 1
 
 export function pendingOption({ maxPending }: PendingOptions): number {
   return count('maxPending', maxPending, 1_024)
@@ -78,8 +99,10 @@ export function backlogOption({ backlog }: StreamServerOptions): number {
   return integer('backlog', backlog, 511, { min: 1, max: maxBacklog })
 }
 
+/** The names of {@link HostOptions}. */
+export const hostNames = ['host', 'port', 'ipv6Only', 'reusePort', 'fd']
 /** The names of {@link PathOptions}. */
-export const pathNames = ['path', 'mode', 'uid', 'gid']
+export const pathNames = ['path', 'mode', 'uid', 'gid', 'fd']
 /** The names of {@link DatagramServerOptions}. */
 export const datagramNames = [
   'maxPending',
@@ -90,6 +113,17 @@ export const datagramNames = [
   'sendBufferSize'
 ]
 
+/** `fd`: a descriptor, beside which nothing says where to listen. */
+export function fdOption(options: { readonly fd?: number }, places: readonly string[]): number | undefined {
+  const { fd } = options
+  if (fd === undefined) return undefined
+  for (const name of places) {
+    if (name === 'fd' || options[name as never] === undefined) continue
+    throw new TypeError(`Option fd is a socket that is bound already: there is no place for ${name} beside it`)
+  }
+  return integer('fd', fd, 0, { min: 0, max: maxDescriptor })
+}
+
 const anyId = { min: 0, max: 2 ** 32 - 2 }
 const anySize = { min: 1, max: 2 ** 31 - 1 }
 
@@ -98,9 +132,9 @@ export function optional<T>(value: T | undefined, check: (value: T) => T): T | u
   return value === undefined ? undefined : check(value)
 }
 
-export function pathOptions({ path, mode, uid, gid }: PathOptions): UnixPathOptions {
-  const abstract = typeof path === 'string' && path.length > 1 && isAbstract(path)
-  if (!abstract) text('path', path, undefined)
+export function pathOptions({ path: given, mode, uid, gid }: PathOptions): UnixPathOptions {
+  const abstract = typeof given === 'string' && given.length > 1 && isAbstract(given)
+  const path = abstract ? given : text('path', given, undefined)
   if (abstract || process.platform === 'win32') {
     for (const [name, value] of Object.entries({ mode, uid, gid })) {
       if (value === undefined) continue
@@ -129,7 +163,7 @@ export function datagramLimits(options: DatagramServerOptions): DatagramLimits {
 /** `multicast`: each a group that can be heard at the host, and the interface by which it is received. */
 export function multicastOption(
   groups: readonly MulticastGroup[] | undefined,
-  { host, ipv6Only }: { readonly host: string; readonly ipv6Only: boolean }
+  { host, ipv6Only, fd }: { readonly host: string; readonly ipv6Only: boolean; readonly fd?: number | undefined }
 ): readonly MulticastGroup[] {
   if (groups === undefined) return []
   if (!Array.isArray(groups)) throw new TypeError(`Option multicast must be an array: got ${show(groups)}`)
@@ -139,8 +173,8 @@ export function multicastOption(
     if (version === undefined || !isGroup(given.group)) {
       throw new TypeError(`A multicast group is a numeric address of multicast: got ${show(given.group)}`)
     }
-    // A name is looked up as IPv4.
-    if (version === 6 ? versionOf(host) !== 6 : ipv6Only) {
+    // A name is looked up as IPv4; of what was made elsewhere the kernel knows.
+    if (fd === undefined && (version === 6 ? versionOf(host) !== 6 : ipv6Only)) {
       throw new TypeError(`The multicast group ${given.group} cannot be heard at ${host}, by IPv${10 - version}`)
     }
     if (given.interface !== undefined) text('interface', given.interface, undefined)

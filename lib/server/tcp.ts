@@ -1,6 +1,6 @@
 import { type Backend, isNative } from '../accept/native/backend.ts'
 import { tcpListener } from '../accept/stream/stream-listener.ts'
-import type { TCPListenerOptions } from '../accept/stream/stream-options.ts'
+import type { InheritedListenerOptions, TCPListenerOptions } from '../accept/stream/stream-options.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { InternetAddress } from '../address.ts'
 import { flag, known } from '../arguments.ts'
@@ -9,7 +9,9 @@ import type { Listener } from '../transport.ts'
 import { ListenerServer } from './listener-server.ts'
 import {
   backlogOption,
+  fdOption,
   type HostOptions,
+  hostNames,
   hostOptions,
   keepAliveOption,
   pendingOption,
@@ -18,6 +20,11 @@ import {
 
 /** Options of {@link TCPServer}. */
 export interface TCPServerOptions extends HostOptions, StreamServerOptions {
+  /**
+   * Bind also where connections of a server before linger on the port (SO_REUSEADDR): true by default. `false` needs the
+   * `native` backend: Node always sets it. Python: `allow_reuse_address`.
+   */
+  readonly reuseAddress?: boolean
   /** Send small writes at once (TCP_NODELAY): true by default. */
   readonly noDelay?: boolean
   /** Probe silent peers (SO_KEEPALIVE), after so many milliseconds where it is a number: false by default. */
@@ -28,26 +35,27 @@ export interface TCPServerOptions extends HostOptions, StreamServerOptions {
 
 /** The names of {@link TCPServerOptions}. */
 export const tcpOptionNames = [
-  'host',
-  'port',
-  'ipv6Only',
-  'reusePort',
-  'backlog',
-  'maxPending',
-  'noDelay',
-  'keepAlive',
-  'backend'
+  ...[...hostNames, 'reuseAddress'],
+  ...['backlog', 'maxPending', 'noDelay', 'keepAlive', 'backend']
 ]
 
 /** Options of TCP, checked. */
-export function tcpOptions(options: TCPServerOptions, native: boolean): TCPListenerOptions {
-  return {
-    ...hostOptions(options, native),
+export function tcpOptions(options: TCPServerOptions, native: boolean): TCPListenerOptions | InheritedListenerOptions {
+  const accepting = {
     backlog: backlogOption(options),
     maxPending: pendingOption(options),
     noDelay: flag('noDelay', options.noDelay, true),
     keepAlive: keepAliveOption(options.keepAlive)
   }
+  const fd = fdOption(options, [...hostNames, 'reuseAddress'])
+  if (fd !== undefined) return { ...accepting, fd, keepsBacklog: options.backlog === undefined }
+  const reuseAddress = flag('reuseAddress', options.reuseAddress, true)
+  if (!reuseAddress && !native) {
+    throw new TypeError(
+      "Option reuseAddress can't be false here: it needs the backend 'native', as Node always sets it"
+    )
+  }
+  return { ...hostOptions(options, native), ...accepting, reuseAddress }
 }
 
 /**

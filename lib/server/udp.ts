@@ -11,7 +11,9 @@ import {
   type DatagramServerOptions,
   datagramLimits,
   datagramNames,
+  fdOption,
   type HostOptions,
+  hostNames,
   hostOptions,
   multicastOption,
   optional
@@ -34,7 +36,7 @@ export interface UDPServerOptions extends HostOptions, DatagramServerOptions {
 }
 
 const names = [
-  ...['host', 'port', 'ipv6Only', 'reusePort', 'backend', ...datagramNames],
+  ...[...hostNames, 'backend', ...datagramNames],
   ...['broadcast', 'multicast', 'multicastTTL', 'multicastLoopback', 'multicastInterface']
 ]
 
@@ -66,7 +68,8 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> 
     super(options, handler)
     const { multicastTTL, multicastLoopback, multicastInterface } = options
     const native = isNative(options.backend)
-    const where = hostOptions(options, native)
+    const fd = fdOption(options, hostNames)
+    const where = { ...hostOptions(options, native), fd }
     const listener = {
       ...where,
       ...datagramLimits(options),

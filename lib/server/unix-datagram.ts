@@ -1,4 +1,5 @@
 import type { DatagramRequest } from '../accept/datagram/datagram-request.ts'
+import { InheritedDatagramBinding } from '../accept/datagram/inherited-datagram-binding.ts'
 import { NativeDatagramListener } from '../accept/datagram/native-datagram-listener.ts'
 import { UnixDatagramBinding } from '../accept/datagram/unix-datagram-binding.ts'
 import type { UnixAddress } from '../address.ts'
@@ -10,6 +11,7 @@ import {
   type DatagramServerOptions,
   datagramLimits,
   datagramNames,
+  fdOption,
   type PathOptions,
   pathNames,
   pathOptions
@@ -52,8 +54,13 @@ export class UnixDatagramServer extends ListenerServer<DatagramRequest, UnixAddr
   constructor(options: UnixDatagramServerOptions, handler?: Handler<DatagramRequest>) {
     known('UnixDatagramServer', options, names)
     super(options, handler)
-    const listener = { ...pathOptions(options), ...datagramLimits(options) }
-    this.#make = () => new NativeDatagramListener(new UnixDatagramBinding(listener), listener, this, this.counters)
+    const limits = datagramLimits(options)
+    const fd = fdOption(options, pathNames)
+    const place = fd === undefined ? { ...pathOptions(options), ...limits } : { fd, ...limits }
+    this.#make = () => {
+      const binding = 'fd' in place ? new InheritedDatagramBinding(place) : new UnixDatagramBinding(place)
+      return new NativeDatagramListener(binding, limits, this, this.counters)
+    }
   }
 
   /** Make the listener. */

@@ -8,6 +8,7 @@ import type { Listener } from '../transport.ts'
 import { ListenerServer } from './listener-server.ts'
 import {
   backlogOption,
+  fdOption,
   type PathOptions,
   pathNames,
   pathOptions,
@@ -47,13 +48,17 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress>
     known('UnixStreamServer', options, [...pathNames, 'backlog', 'maxPending', 'backend'])
     super(options, handler)
     const native = isNative(options.backend)
-    const listener = {
-      ...pathOptions(options),
+    const accepting = {
       backlog: backlogOption(options),
       maxPending: pendingOption(options),
       noDelay: false,
       keepAlive: undefined
     }
+    const fd = fdOption(options, pathNames)
+    const listener =
+      fd === undefined
+        ? { ...pathOptions(options), ...accepting }
+        : { ...accepting, fd, keepsBacklog: options.backlog === undefined }
     this.#make = () => unixListener(native, listener, this, this.counters)
   }
 

@@ -26,6 +26,7 @@ const owned = { mode: undefined, uid: undefined, gid: undefined }
 
 const limits = { maxQueuedReplies: 100, sendTimeout: 5_000, receiveBufferSize: undefined, sendBufferSize: undefined }
 const noMulticast = {
+  fd: undefined,
   ...{ ipv6Only: false, reusePort: false, broadcast: false, multicast: [] },
   ...{ multicastTTL: undefined, multicastLoopback: undefined, multicastInterface: undefined }
 }
@@ -46,7 +47,7 @@ const plain = { backlog: 511, noDelay: false, keepAlive: undefined }
 const tcp = (host: string, native: boolean): StreamSubject => ({
   listener({ server, stats, maxPending, address }) {
     const port = (address as InternetAddress | undefined)?.port ?? 0
-    const options = { ...plain, maxPending, host, port, ipv6Only: false, reusePort: false }
+    const options = { ...plain, maxPending, host, port, ipv6Only: false, reusePort: false, reuseAddress: true }
     return tcpListener(native, options, server, stats)
   },
   connect: dialled,

@@ -140,7 +140,9 @@ describe('TCPServer', () => {
     ...internet,
     backlog: [...notACount, [2 ** 31, RangeError, '2147483648']],
     noDelay: notAFlag,
-    keepAlive: notATime
+    keepAlive: notATime,
+    reuseAddress: notAFlag,
+    fd: [...notAnInteger, [-1, RangeError, '-1']]
   })
   checkHandlers((handler) => new TCPServer({}, handler))
 
@@ -154,7 +156,11 @@ describe('TCPServer', () => {
 })
 
 describe('UDPServer', () => {
-  checkOptions((options) => new UDPServer(options), { ...internet, maxPacketSize: notACount })
+  checkOptions((options) => new UDPServer(options), {
+    ...internet,
+    maxPacketSize: notACount,
+    fd: [...notAnInteger, [-1, RangeError, '-1']]
+  })
   checkHandlers((handler) => new UDPServer({}, handler))
 
   it('has no options of TCPServer', () => {

@@ -1,9 +1,10 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runChild } from '../support/child.ts'
+import { listeningSocket, madeSocket } from '../support/made-sockets.ts'
 import { temporaryPath } from '../support/peers.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -44,8 +45,8 @@ const preamble = () => `
   const told = ({ name, code, message }) => ({ name, code, message })
 `
 
-async function run(script: string): Promise<unknown[]> {
-  const { code, stdout, stderr } = await runChild(`${preamble()}\n${script}`)
+async function run(script: string, inherited: readonly number[] = []): Promise<unknown[]> {
+  const { code, stdout, stderr } = await runChild(`${preamble()}\n${script}`, { inherited })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   return stdout
     .trim()
@@ -109,6 +110,72 @@ describe('without the package koffi', () => {
       await new bare.UnixStreamServer({ path: '\\0' + path }).listen().catch((error) => tell(told(error)))
     `)
     expect(told).toMatchObject(['ping', { name: 'ListenError', message: expect.stringMatching(/koffi/) }])
+  })
+})
+
+describe('an inherited socket without the package koffi', () => {
+  it('is served, of TCP and UDP; the path of a Unix socket nobody knows', async () => {
+    const [tcp, unix, udp] = [
+      listeningSocket('IPv6'),
+      listeningSocket({ path: temporaryPath() }),
+      madeSocket('IPv4', 'datagram')
+    ]
+    const told = await run(
+      `
+      const echo = (request) => bare.pipe(request, request)
+      const servers = [
+        new bare.TCPServer({ fd: 3 }, echo),
+        new bare.UnixStreamServer({ fd: 4 }, echo),
+        new bare.UDPServer({ fd: 5 }, echo)
+      ]
+      for (const server of servers) {
+        await server.listen()
+        tell(server.address)
+      }
+      const serving = servers.map((server) => server.serveForever())
+      for (const target of [servers[0].address, ${JSON.stringify(unix.address)}]) {
+        const client = connect(target)
+        client.end('ping')
+        tell(String(await once(client, 'data')))
+      }
+      const client = createSocket('udp4')
+      client.send('pong', servers[2].address.port, '127.0.0.1')
+      tell(String((await once(client, 'message'))[0]))
+      client.close()
+      for (const server of servers) await server.close()
+      await Promise.all(serving)
+    `,
+      [tcp.fd, unix.fd, udp.fd]
+    )
+    expect(told).toEqual([tcp.address, { family: 'unix', path: '' }, udp.address, 'ping', 'ping', 'pong'])
+  })
+
+  it('is an error where it is none', async () => {
+    const inherited = [
+      openSync('/dev/null', 'r'),
+      listeningSocket().fd,
+      listeningSocket({ path: temporaryPath() }).fd,
+      madeSocket('IPv6', 'datagram').fd,
+      madeSocket('IPv4', 'datagram', { bound: false }).fd
+    ]
+    const told = await run(
+      `
+      const listen = (server) => server.listen().then(() => tell('listens'), ({ code, name }) => tell([name, code]))
+      await listen(new bare.UnixDatagramServer({ fd: 7 }))
+      await listen(new bare.TCPServer({ fd: 99 }))
+      await listen(new bare.TCPServer({ fd: 3 }))
+      await listen(new bare.TCPServer({ fd: 6 }))
+      await listen(new bare.TCPServer({ fd: 5 }))
+      await listen(new bare.UnixStreamServer({ fd: 4 }))
+      await listen(new bare.UDPServer({ fd: 3 }))
+      await listen(new bare.UDPServer({ fd: 6 }))
+      await listen(new bare.UDPServer({ fd: 7 }))
+    `,
+      inherited
+    )
+    closeSync(inherited[0] as number)
+    const codes = ['EBADF', 'ENOTSOCK', 'EINVAL', 'EAFNOSUPPORT', 'EAFNOSUPPORT', 'ENOTSOCK', 'EAFNOSUPPORT', 'EINVAL']
+    expect(told).toEqual(['ERR_NO_NATIVE_SOCKETS', ...codes].map((code) => ['ListenError', code]))
   })
 })
 

@@ -42,11 +42,16 @@ function live(child: ChildProcess): LiveChild {
   }
 }
 
-/** Plain JavaScript in a process of its own, which has the compiled package as `lib`; killed after the test. */
-export function startChild(script: string): LiveChild {
+/**
+ * Plain JavaScript in a process of its own, which has the compiled package as `lib`; killed after the test. It has the
+ * descriptors that it inherits as 3, 4, …
+ */
+export function startChild(script: string, { inherited = [] as readonly number[] } = {}): LiveChild {
   const source = `import * as lib from ${JSON.stringify(compiled.href)}\n${script}`
   return live(
-    spawn(process.execPath, ['--input-type=module', '--eval', source], { stdio: ['pipe', 'pipe', 'inherit'] })
+    spawn(process.execPath, ['--input-type=module', '--eval', source], {
+      stdio: ['pipe', 'pipe', 'inherit', ...inherited]
+    })
   )
 }
 

@@ -26,6 +26,8 @@ export interface MulticastGroup {
 
 /** Where a UDP listener listens, and how: checked by the server. */
 export interface UDPListenerOptions extends DatagramLimits {
+  /** A socket that was made elsewhere and is bound, in place of all that says where to listen. */
+  readonly fd: number | undefined
   /** A name or a numeric address. */
   readonly host: string
   /** 0 for one that is free. */
@@ -44,6 +46,12 @@ export interface UDPListenerOptions extends DatagramLimits {
   readonly multicastLoopback: boolean | undefined
   /** By which interface what is sent to a group leaves. */
   readonly multicastInterface: string | undefined
+}
+
+/** A Unix datagram socket that was made elsewhere. */
+export interface InheritedDatagramOptions extends DatagramLimits {
+  /** It is bound. */
+  readonly fd: number
 }
 
 /** Which IP an address is of; `undefined` for a name, and whatever else is no numeric address. */

@@ -1,3 +1,4 @@
+import { copySocket } from '../native/inherited-socket.ts'
 import { libc } from '../native/libc.ts'
 import { openSocket } from '../native/open-socket.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
@@ -17,11 +18,40 @@ export function datagramSocket(
   prepare: (fd: number) => void | Promise<void>
 ): Promise<number> {
   return openSocket(family, SOCK_DGRAM, (fd) => {
-    const { receiveBufferSize, sendBufferSize } = limits
-    if (receiveBufferSize !== undefined) setOption(fd, socketOptions.receiveBufferSize, receiveBufferSize)
-    if (sendBufferSize !== undefined) setOption(fd, socketOptions.sendBufferSize, sendBufferSize)
+    setBuffers(fd, limits)
     return prepare(fd)
   })
+}
+
+/**
+ * A copy of a datagram socket that was made elsewhere: see `copySocket`.
+ *
+ * @param fd - the descriptor
+ * @param kind - what it must be
+ * @param limits - its buffers
+ * @param prepare - sets options; where it throws the copy is closed, and the descriptor stays
+ */
+export function inheritedDatagramSocket(
+  fd: number,
+  kind: 'UDP socket' | 'Unix datagram socket',
+  limits: DatagramLimits,
+  prepare: (fd: number) => void = () => {}
+): number {
+  const { close } = libc()
+  const copy = copySocket(fd, kind)
+  try {
+    setBuffers(copy, limits)
+    prepare(copy)
+  } catch (error) {
+    close(copy)
+    throw error
+  }
+  return copy
+}
+
+function setBuffers(fd: number, { receiveBufferSize, sendBufferSize }: DatagramLimits): void {
+  if (receiveBufferSize !== undefined) setOption(fd, socketOptions.receiveBufferSize, receiveBufferSize)
+  if (sendBufferSize !== undefined) setOption(fd, socketOptions.sendBufferSize, sendBufferSize)
 }
 
 // The program of a packet filter that keeps 0 bytes of each: BPF_RET | BPF_K, 0.

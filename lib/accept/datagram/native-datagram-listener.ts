@@ -146,7 +146,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       this.#binding.leave(this.#fd)
     } finally {
       try {
-        this.#intake?.takeAll((request) => this.#last.push(request))
+        if (!this.#binding.isShared) this.#intake?.takeAll((request) => this.#last.push(request))
       } finally {
         this.#intake?.close(this.#last)
       }

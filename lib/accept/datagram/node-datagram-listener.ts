@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram'
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
-import { type Address, formatAddress, formatHost, internetAddress } from '../../address.ts'
+import { type Address, formatAddress, internetAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
 import { acceptError, accepted } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
@@ -10,11 +10,14 @@ import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
+import { closeOriginal, isIPv6, unfit } from '../native/inherited-socket.ts'
 import { triage } from '../triage.ts'
+import { bindInherited } from './bind-inherited.ts'
 import type { UDPListenerOptions } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
 import { drop } from './drop.ts'
 import { networkInterface } from './network-interface.ts'
+import { udpWhere } from './udp-binding.ts'
 import { notDelivered } from './undelivered.ts'
 
 // dgram looks up the address of each datagram it sends: a numeric one needs no thread of the pool.
@@ -34,6 +37,9 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   readonly #stats: Stats
   readonly #socket: Socket
   readonly #channel: Channel<DatagramRequest>
+  readonly #six: boolean
+  // The copy by which it receives.
+  #inherited: number | undefined
   #address: Address | undefined
   #received = 0
   #closing: Promise<void> | undefined
@@ -50,8 +56,9 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     this.#owner = owner
     this.#stats = stats
     this.#channel = new Channel(options.maxPending)
+    this.#six = options.fd === undefined ? isIP(options.host) === 6 : isIPv6(options.fd)
     const settings: SocketOptions & { reusePort?: boolean } = {
-      type: isIP(options.host) === 6 ? 'udp6' : 'udp4',
+      type: this.#six ? 'udp6' : 'udp4',
       lookup: numericFirst
     }
     if (options.ipv6Only) settings.ipv6Only = true
@@ -71,8 +78,8 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#options
-    const where = `udp ${formatHost(host, port)}`
+    const { host, port, fd } = this.#options
+    const where = udpWhere(this.#options)
     const socket = this.#socket
     await new Promise<void>((resolve, reject) => {
       const closed = (): void => {
@@ -91,7 +98,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
       // It stays where the socket is closed: dgram still tells that the look-up failed, but not that it succeeded.
       socket.once('error', failed)
       socket.once('close', closed)
-      socket.bind({ address: host, port, exclusive: true }, () => {
+      const bound = (inherited?: number): void => {
         if (this.#closing !== undefined) {
           closed()
           return
@@ -102,11 +109,20 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
           failed(error as NodeJS.ErrnoException)
           return
         }
+        this.#inherited = inherited
         socket.off('error', failed)
         socket.off('close', closed)
         socket.on('error', (error) => this.#troubled(error))
         resolve()
-      })
+      }
+      if (fd === undefined) socket.bind({ address: host, port, exclusive: true }, () => bound())
+      else {
+        try {
+          bindInherited(socket, fd, bound)
+        } catch (error) {
+          failed(error as NodeJS.ErrnoException)
+        }
+      }
     })
     const bound = socket.address()
     this.#address = internetAddress(bound.family, bound.address, bound.port)
@@ -119,10 +135,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   // What has come is in the kernel still, and is taken first. The socket stays open for the replies of those who are being
   // served.
   close(): Promise<void> {
-    this.#closing ??= quiet(() => this.#received, this.#options.maxPending).then(() => {
-      this.#closed = true
-      this.#channel.end()
-    })
+    this.#closing ??= this.#shut()
     return this.#closing
   }
 
@@ -150,10 +163,22 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     this.#socket.unref()
   }
 
+  async #shut(): Promise<void> {
+    await quiet(() => this.#received, this.#options.maxPending)
+    this.#closed = true
+    this.#channel.end()
+    const { fd } = this.#options
+    if (fd !== undefined && this.#inherited !== undefined) closeOriginal(fd, this.#inherited)
+  }
+
   #configure(): void {
     const { broadcast, multicast, multicastInterface, multicastLoopback, multicastTTL } = this.#options
     const socket = this.#socket
-    const six = socket.address().family === 'IPv6'
+    const { family, port } = socket.address()
+    const six = family === 'IPv6'
+    // Where there are system calls that was seen before.
+    if (port === 0) throw unfit('EINVAL', 'it is not bound to an address')
+    if (six !== this.#six) throw unfit('EAFNOSUPPORT', `it is an ${family} socket, of which Node must be told before`)
     const nodes = (by: string, asSix: boolean): string => {
       const { name, ipv4 } = networkInterface(by)
       return asSix ? `::%${name}` : (ipv4 ?? by)
@@ -164,7 +189,12 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     if (multicastInterface !== undefined) socket.setMulticastInterface(nodes(multicastInterface, six))
     for (const { group, interface: by } of multicast) {
       // An IPv6 socket joins an IPv4 group as IPv4 does.
-      socket.addMembership(group, by === undefined ? by : nodes(by, isIP(group) === 6))
+      try {
+        socket.addMembership(group, by === undefined ? by : nodes(by, isIP(group) === 6))
+      } catch (error) {
+        // Whoever had it before has joined the group.
+        if (this.#options.fd === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      }
     }
   }
 

@@ -2,12 +2,13 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { formatHost } from '../../address.ts'
 import { bindSocket } from '../native/bind-socket.ts'
+import { closeOriginal, describe, isIPv6 } from '../native/inherited-socket.ts'
 import { libc } from '../native/libc.ts'
 import { AF_INET, AF_INET6, encodeInternet } from '../native/sockaddr.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
 import type { UDPListenerOptions } from './datagram-options.ts'
-import { datagramSocket, refuseMore } from './datagram-socket.ts'
+import { datagramSocket, inheritedDatagramSocket, refuseMore } from './datagram-socket.ts'
 import { networkInterface } from './network-interface.ts'
 
 const IPPROTO_IP = 0
@@ -22,6 +23,7 @@ const optionsOf = {
 /** A UDP socket by libc. */
 export class UDPBinding implements DatagramBinding {
   readonly where: string
+  readonly isShared: boolean
   /** The length of an IP packet has 16 bits. */
   readonly largest = 65_535
   readonly peersFill = false
@@ -30,26 +32,40 @@ export class UDPBinding implements DatagramBinding {
   /** @param options - where and how */
   constructor(options: UDPListenerOptions) {
     this.#options = options
-    this.where = `udp ${formatHost(options.host, options.port)}`
+    this.where = udpWhere(options)
+    this.isShared = options.fd !== undefined
   }
 
   async open(): Promise<number> {
-    const { host, port } = this.#options
+    const { fd: inherited, host, port } = this.#options
+    if (inherited !== undefined) return this.#inherit(inherited)
     const numeric = isIP(host) === 0 ? (await lookup(host, { family: 4 })).address : host
     const six = numeric.includes(':')
     return datagramSocket(six ? AF_INET6 : AF_INET, this.#options, (fd) => {
-      const { broadcast, reusePort } = this.#options
-      if (broadcast) setOption(fd, socketOptions.broadcast, 1)
+      const { reusePort } = this.#options
       if (reusePort) setOption(fd, socketOptions.reusePort, 1)
       if (six) setOption(fd, socketOptions.ipv6Only, this.#options.ipv6Only ? 1 : 0)
       bindSocket(fd, encodeInternet(numeric, port))
-      this.#joinGroups(fd, six ? 6 : 4)
+      this.#configure(fd, six ? 6 : 4)
     })
   }
 
   // There is no end to a flood otherwise.
   leave(fd: number): void {
-    refuseMore(fd)
+    const { fd: original } = this.#options
+    if (original === undefined) refuseMore(fd)
+    else closeOriginal(original, fd)
+  }
+
+  #inherit(fd: number): number {
+    return inheritedDatagramSocket(fd, 'UDP socket', this.#options, (copy) => {
+      this.#configure(copy, isIPv6(copy) ? 6 : 4)
+    })
+  }
+
+  #configure(fd: number, version: 4 | 6): void {
+    if (this.#options.broadcast) setOption(fd, socketOptions.broadcast, 1)
+    this.#joinGroups(fd, version)
   }
 
   #joinGroups(fd: number, version: 4 | 6): void {
@@ -65,9 +81,19 @@ export class UDPBinding implements DatagramBinding {
       const index = by === undefined ? 0 : indexOf(by)
       // An IPv6 socket joins an IPv4 group as IPv4 does.
       const six = isIP(group) === 6
-      setOption(fd, optionsOf[six ? 6 : 4].join, six ? membership6(group, index) : membership4(group, index))
+      try {
+        setOption(fd, optionsOf[six ? 6 : 4].join, six ? membership6(group, index) : membership4(group, index))
+      } catch (error) {
+        // Whoever had it before has joined the group.
+        if (!this.isShared || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      }
     }
   }
+}
+
+/** As people write where a UDP server listens. */
+export function udpWhere({ fd, host, port }: UDPListenerOptions): string {
+  return fd === undefined ? `udp ${formatHost(host, port)}` : describe(fd)
 }
 
 function indexOf(given: string): number {

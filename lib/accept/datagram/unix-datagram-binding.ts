@@ -13,6 +13,7 @@ const SHUT_RD = 0
 /** A Unix datagram socket by libc. */
 export class UnixDatagramBinding implements DatagramBinding {
   readonly where: string
+  readonly isShared = false
   readonly largest = largestDatagram()
   readonly peersFill = true
   readonly #options: UnixPathOptions & DatagramLimits
@@ -52,7 +53,7 @@ export class UnixDatagramBinding implements DatagramBinding {
 }
 
 /** The kernel's bound on the buffer of a sender, which it doubles, holds a whole datagram. */
-function largestDatagram(): number {
+export function largestDatagram(): number {
   try {
     return 2 * Number(readFileSync('/proc/sys/net/core/wmem_max', 'utf8'))
   } catch {

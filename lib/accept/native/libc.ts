@@ -14,6 +14,8 @@ export interface Libc {
   readonly listen: (fd: number, backlog: number) => number
   readonly shutdown: (fd: number, how: number) => number
   readonly close: (fd: number) => number
+  /** With one number, whose type is said before: `fcntl(fd, F_SETFL, 'int', flags)`. */
+  readonly fcntl: (fd: number, command: number, type: 'int', value: number) => number
   readonly fchmod: (fd: number, mode: number) => number
   readonly getsockname: (fd: number, address: Bytes, length: Int32Array) => number
   readonly setsockopt: (fd: number, level: number, name: number, value: Bytes, length: number) => number
@@ -114,6 +116,7 @@ function bindings(koffi: typeof Koffi): Libc {
     listen: process.func('int listen(int, int)'),
     shutdown: process.func('int shutdown(int, int)'),
     close: process.func('int close(int)'),
+    fcntl: process.func('int fcntl(int, int, ...)'),
     fchmod: process.func('int fchmod(int, uint32_t)'),
     getsockname: process.func('int getsockname(int, void *, void *)'),
     setsockopt: process.func('int setsockopt(int, int, int, void *, uint32_t)'),

@@ -3,6 +3,9 @@ export interface NativeBinding {
   /** As people write the address. */
   readonly where: string
 
+  /** Others may have the socket too: who waits in its backlog is left to them. */
+  readonly isShared: boolean
+
   /** A listening socket that never blocks. */
   open(): Promise<number>
 

@@ -85,7 +85,8 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     return this.#closed ? this.#last.shift() : this.#intake?.next()
   }
 
-  // Closing resets those who sit in the kernel's backlog, so they are accepted first.
+  // Closing resets those who sit in the kernel's backlog, so they are accepted first; where others may have the socket
+  // too, it is theirs to serve them.
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -93,7 +94,7 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     if (intake === undefined) return
     try {
       this.#binding.leave(this.#fd)
-      intake.takeAll((request) => this.#last.push(request))
+      if (!this.#binding.isShared) intake.takeAll((request) => this.#last.push(request))
     } finally {
       intake.close(this.#last)
       this.#hold.end()

@@ -13,6 +13,7 @@ import type { TCPListenerOptions } from './stream-options.ts'
 /** TCP by libc. */
 export class NativeTCPBinding implements NativeBinding {
   readonly where: string
+  readonly isShared = false
   readonly #options: TCPListenerOptions
 
   /** @param options - where and how */
@@ -22,12 +23,11 @@ export class NativeTCPBinding implements NativeBinding {
   }
 
   async open(): Promise<number> {
-    const { host, port, ipv6Only, reusePort, backlog } = this.#options
+    const { host, port, ipv6Only, reusePort, reuseAddress, backlog } = this.#options
     const numeric = isIP(host) === 0 ? (await lookup(host)).address : host
     const six = numeric.includes(':')
     return openSocket(six ? AF_INET6 : AF_INET, SOCK_STREAM, (fd) => {
-      // As libuv does: connections of a server before, which linger in the kernel, are no obstacle.
-      setOption(fd, socketOptions.reuseAddress, 1)
+      if (reuseAddress) setOption(fd, socketOptions.reuseAddress, 1)
       if (reusePort) setOption(fd, socketOptions.reusePort, 1)
       if (six) setOption(fd, socketOptions.ipv6Only, ipv6Only ? 1 : 0)
       bindSocket(fd, encodeInternet(numeric, port))

@@ -11,6 +11,7 @@ import type { UnixListenerOptions } from './stream-options.ts'
 /** A Unix stream socket by libc. */
 export class NativeUnixBinding implements NativeBinding {
   readonly where: string
+  readonly isShared = false
   readonly #options: UnixListenerOptions
   #path: UnixPath | undefined
 

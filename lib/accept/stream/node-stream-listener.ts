@@ -147,7 +147,8 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     // Where it is only on its way, `listen()` ends what it has begun.
     if (this.#bound) {
       this.#binding.leave()
-      await this.#emptyBacklog()
+      // Where others may have the socket too, it is theirs to serve them.
+      if (!this.#binding.isShared) await this.#emptyBacklog()
       // Its 'close' comes only after the last connection has gone; the descriptor is given back at once.
       this.#server.close()
     }

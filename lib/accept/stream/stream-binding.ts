@@ -5,6 +5,8 @@ import type { Address } from '../../address.ts'
 export interface StreamBinding {
   /** As people write the address. */
   readonly where: string
+  /** Others may have the socket too: who waits in its backlog is left to them. */
+  readonly isShared: boolean
   /** Where every client is; `undefined` where its socket tells. */
   readonly clientAddress: Address | undefined
 

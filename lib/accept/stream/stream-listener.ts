@@ -1,11 +1,13 @@
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
+import { InheritedBinding } from './inherited-binding.ts'
 import { NativeStreamListener } from './native-stream-listener.ts'
 import { NativeTCPBinding } from './native-tcp-binding.ts'
 import { NativeUnixBinding } from './native-unix-binding.ts'
+import { NodeInheritedBinding } from './node-inherited-binding.ts'
 import { NodeStreamListener } from './node-stream-listener.ts'
-import type { TCPListenerOptions, UnixListenerOptions } from './stream-options.ts'
+import type { InheritedListenerOptions, TCPListenerOptions, UnixListenerOptions } from './stream-options.ts'
 import type { StreamRequest } from './stream-request.ts'
 import { TCPBinding } from './tcp-binding.ts'
 import { UnixStreamBinding } from './unix-stream-binding.ts'
@@ -20,13 +22,16 @@ import { UnixStreamBinding } from './unix-stream-binding.ts'
  */
 export function tcpListener(
   native: boolean,
-  options: TCPListenerOptions,
+  options: TCPListenerOptions | InheritedListenerOptions,
   owner: RequestServer,
   stats: Stats
 ): Listener<StreamRequest> {
-  return native
-    ? new NativeStreamListener(new NativeTCPBinding(options), options, owner, stats)
-    : new NodeStreamListener(new TCPBinding(options), options, owner, stats)
+  if (native) {
+    const binding = 'fd' in options ? new InheritedBinding('TCP socket', options) : new NativeTCPBinding(options)
+    return new NativeStreamListener(binding, options, owner, stats)
+  }
+  const binding = 'fd' in options ? new NodeInheritedBinding('TCP socket', options) : new TCPBinding(options)
+  return new NodeStreamListener(binding, options, owner, stats)
 }
 
 /**
@@ -39,11 +44,16 @@ export function tcpListener(
  */
 export function unixListener(
   native: boolean,
-  options: UnixListenerOptions,
+  options: UnixListenerOptions | InheritedListenerOptions,
   owner: RequestServer,
   stats: Stats
 ): Listener<StreamRequest> {
-  return native
-    ? new NativeStreamListener(new NativeUnixBinding(options), options, owner, stats)
-    : new NodeStreamListener(new UnixStreamBinding(options), options, owner, stats)
+  if (native) {
+    const binding =
+      'fd' in options ? new InheritedBinding('Unix stream socket', options) : new NativeUnixBinding(options)
+    return new NativeStreamListener(binding, options, owner, stats)
+  }
+  const binding =
+    'fd' in options ? new NodeInheritedBinding('Unix stream socket', options) : new UnixStreamBinding(options)
+  return new NodeStreamListener(binding, options, owner, stats)
 }

@@ -30,9 +30,9 @@ export interface TCPListenerOptions extends StreamListenerOptions {
 export interface UnixListenerOptions extends StreamListenerOptions, UnixPathOptions {}
 
 /** A socket that was made elsewhere, and how connections are accepted on it. */
-export interface InheritedListenerOptions extends Omit<StreamListenerOptions, 'backlog'> {
+export interface InheritedListenerOptions extends StreamListenerOptions {
   /** It is bound, and listens or can. */
   readonly fd: number
-  /** Connections that the kernel holds; `undefined` where a socket that listens already stays as it is. */
-  readonly backlog: number | undefined
+  /** One that listens already keeps its backlog: none was asked for. By `node:net` it cannot. */
+  readonly keepsBacklog: boolean
 }

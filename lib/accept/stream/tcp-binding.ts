@@ -1,11 +1,13 @@
-import type { ListenOptions, Server } from 'node:net'
+import type { Server } from 'node:net'
 import { formatHost } from '../../address.ts'
+import { listening } from './listening.ts'
 import type { StreamBinding } from './stream-binding.ts'
 import type { TCPListenerOptions } from './stream-options.ts'
 
 /** TCP by `node:net`. */
 export class TCPBinding implements StreamBinding {
   readonly where: string
+  readonly isShared = false
   readonly clientAddress = undefined
   readonly #options: TCPListenerOptions
 
@@ -21,15 +23,4 @@ export class TCPBinding implements StreamBinding {
   }
 
   leave(): void {}
-}
-
-/** Listens; rejects with the system's error. */
-export function listening(server: Server, target: ListenOptions & { fd?: number }): Promise<undefined> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(target, () => {
-      server.off('error', reject)
-      resolve(undefined)
-    })
-  })
 }

@@ -1,18 +1,17 @@
 import cluster from 'node:cluster'
-import { fstatSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { resolve } from 'node:path'
 import { formatPath, type UnixAddress } from '../../address.ts'
-import { libc, libcMissing } from '../native/libc.ts'
+import { libcMissing } from '../native/libc.ts'
 import { withClaimLock } from '../unix/claim-lock.ts'
 import { PassingSocket } from '../unix/passing-socket.ts'
 import { fileOf, own } from '../unix/socket-file.ts'
 import { removeStale } from '../unix/stale-path.ts'
 import { checkLength, isAbstract, UnixPath } from '../unix/unix-path.ts'
+import { listening, listeningOn } from './listening.ts'
 import { NativeUnixBinding } from './native-unix-binding.ts'
 import type { StreamBinding } from './stream-binding.ts'
 import type { UnixListenerOptions } from './stream-options.ts'
-import { listening } from './tcp-binding.ts'
 
 /**
  * A Unix stream socket by `node:net`. libuv takes away, at the close, whatever stands at the path to which it was bound,
@@ -21,6 +20,7 @@ import { listening } from './tcp-binding.ts'
  */
 export class UnixStreamBinding implements StreamBinding {
   readonly where: string
+  readonly isShared = false
   readonly clientAddress: UnixAddress = { family: 'unix', path: '' }
   readonly #options: UnixListenerOptions
   #path: UnixPath | undefined
@@ -53,14 +53,11 @@ export class UnixStreamBinding implements StreamBinding {
   async #listenNatively(server: Server): Promise<void> {
     const native = new NativeUnixBinding(this.#options)
     const fd = await native.open()
-    const { ino } = fstatSync(fd, { bigint: true })
     this.#native = native
     try {
-      await listening(server, { fd, backlog: this.#options.backlog, exclusive: true })
+      await listeningOn(server, fd, this.#options.backlog)
     } catch (error) {
       this.leave()
-      // A server that took it and could not listen has closed it, and the number may be another's.
-      if (isSocket(fd, ino)) libc().close(fd)
       throw error
     }
   }
@@ -100,15 +97,5 @@ export class UnixStreamBinding implements StreamBinding {
       })
     })
     own(absolute, fileOf(absolute), this.#options)
-  }
-}
-
-/** Whether a descriptor still is that socket: as long as that is open no other has its inode. */
-function isSocket(fd: number, ino: bigint): boolean {
-  try {
-    const found = fstatSync(fd, { bigint: true })
-    return found.isSocket() && found.ino === ino
-  } catch {
-    return false
   }
 }

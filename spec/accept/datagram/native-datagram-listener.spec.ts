@@ -70,7 +70,8 @@ const options = {
   multicast: [],
   multicastTTL: undefined,
   multicastLoopback: undefined,
-  multicastInterface: undefined
+  multicastInterface: undefined,
+  fd: undefined
 }
 
 describe('an error of recvfrom', () => {
