@@ -186,6 +186,7 @@ export const datagramCases: readonly KitCase<DatagramListenerSubject>[] = [
   },
   {
     name: 'still hands over, after its close, all that had come, and its replies still leave',
+    when: ({ leavesWaiting }) => leavesWaiting !== true,
     async run(trial, subject) {
       const { accept, ended, client, listener, stats } = await both(trial, subject)
       for (let i = 0; i < 3; i++) await client.send(`${i}`)
@@ -204,6 +205,7 @@ export const datagramCases: readonly KitCase<DatagramListenerSubject>[] = [
   },
   {
     name: 'drops what waits, where it is told to discard it',
+    when: ({ leavesWaiting }) => leavesWaiting !== true,
     async run(trial, subject) {
       const seen = drops(trial)
       const { ended, client, listener, stats } = await both(trial, subject)
@@ -217,6 +219,22 @@ export const datagramCases: readonly KitCase<DatagramListenerSubject>[] = [
       await ended()
       assert.equal(listener.waiting, 0)
       assert.deepEqual(seen, ['closing: 1', 'closing: 1', 'closing: 1'])
+    }
+  },
+  {
+    name: 'takes nothing in at its close that waits where others may have the socket, and its replies still leave',
+    when: ({ leavesWaiting, onDemand }) => leavesWaiting === true && onDemand === true,
+    async run(trial, subject) {
+      const { listener, accept, ended, stats } = await listening(trial, subject.listener)
+      const client = await calling(trial, subject, listener)
+      for (const packet of ['one', 'two', 'three']) await client.send(packet)
+      const request = await accept()
+      await trial.soon('close() returns', listener.close())
+      await ended()
+      assert.deepEqual([stats.accepted, stats.dropped], [1, 0])
+      await request.wfile.write('answered')
+      await request.close()
+      assert.equal((await client.receive()).toString(), 'answered')
     }
   },
   {

@@ -12,6 +12,11 @@ export interface AnyListenerSubject {
   readonly listener: MakeListener
   /** Whether two can't listen at one address: then the second must say so, and `address` of the host is obeyed. */
   readonly fixedAddress?: boolean
+  /**
+   * What waits outside (in the kernel) when the listener closes is left there, as others may have its socket too: an
+   * inherited one. False by default: then it is taken in first.
+   */
+  readonly leavesWaiting?: boolean
 }
 
 /** What holds for whatever takes requests in. */

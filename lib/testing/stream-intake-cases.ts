@@ -73,6 +73,7 @@ export const streamIntakeCases: readonly KitCase<StreamListenerSubject>[] = [
   },
   {
     name: 'still hands over, after its close, all that had come, and then the end',
+    when: ({ leavesWaiting }) => leavesWaiting !== true,
     async run(trial, subject) {
       const { listener, accept, ended, stats } = await listening(trial, subject.listener)
       const clients = await numbered(trial, subject, listener, 3)
@@ -89,6 +90,18 @@ export const streamIntakeCases: readonly KitCase<StreamListenerSubject>[] = [
     }
   },
   {
+    name: 'takes nobody in at its close who waits where others may have the socket',
+    when: ({ leavesWaiting, onDemand }) => leavesWaiting === true && onDemand === true,
+    async run(trial, subject) {
+      const { listener, accept, ended, stats } = await listening(trial, subject.listener)
+      await numbered(trial, subject, listener, 3)
+      assert.equal(await numberOf(trial, await accept()), 0)
+      await trial.soon('close() returns', listener.close())
+      await ended()
+      assert.deepEqual([stats.accepted, stats.refused], [1, 0])
+    }
+  },
+  {
     name: 'takes nobody new in after its close',
     async run(trial, subject) {
       const { listener, ended } = await listening(trial, subject.listener)
@@ -101,6 +114,7 @@ export const streamIntakeCases: readonly KitCase<StreamListenerSubject>[] = [
   },
   {
     name: 'refuses what waits, where it is told to discard it',
+    when: ({ leavesWaiting }) => leavesWaiting !== true,
     async run(trial, subject) {
       const reasons = refusals(trial)
       const { listener, ended, stats } = await listening(trial, subject.listener)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { it } from 'vitest'
+import { InheritedDatagramBinding } from '../../lib/accept/datagram/inherited-datagram-binding.ts'
 import { NativeDatagramListener } from '../../lib/accept/datagram/native-datagram-listener.ts'
 import { udpListener } from '../../lib/accept/datagram/udp-listener.ts'
 import { UnixDatagramBinding } from '../../lib/accept/datagram/unix-datagram-binding.ts'
@@ -18,6 +19,7 @@ import {
   type StreamListenerSubject
 } from '../../lib/testing/entry.ts'
 import { memoryDatagramClient, udpClient } from '../support/datagram-clients.ts'
+import { listeningSocket, madeSocket } from '../support/made-sockets.ts'
 import { certificates, dialTLS, temporaryPath } from '../support/peers.ts'
 import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
 
@@ -87,6 +89,21 @@ const tls = (native: boolean): StreamSubject => ({
   reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
 })
 
+const inherited = (where: 'IPv4' | (() => string), native: boolean): StreamSubject => {
+  const { addressOf } = where === 'IPv4' ? tcp('127.0.0.1', native) : unix(temporaryPath, native)
+  return {
+    listener({ server, stats, maxPending }) {
+      const { fd } = listeningSocket(where === 'IPv4' ? where : { path: where() })
+      const options = { ...plain, maxPending, fd, keepsBacklog: true }
+      return (where === 'IPv4' ? tcpListener : unixListener)(native, options, server, stats)
+    },
+    connect: dialled,
+    onDemand: native,
+    leavesWaiting: true,
+    ...(addressOf !== undefined && { addressOf })
+  }
+}
+
 const streams: readonly StreamListenerSubject[] = [
   ...[true, false].flatMap((native) => {
     const by = native ? 'native' : "Node's"
@@ -95,7 +112,9 @@ const streams: readonly StreamListenerSubject[] = [
       { name: `TCP over IPv6, ${by}`, ...tcp('::1', native) },
       { name: `a Unix path, ${by}`, ...unix(temporaryPath, native) },
       { name: `a Unix abstract name, ${by}`, ...unix(abstractName, native) },
-      { name: `TLS, ${by}`, ...tls(native) }
+      { name: `TLS, ${by}`, ...tls(native) },
+      { name: `an inherited TCP socket, ${by}`, ...inherited('IPv4', native) },
+      { name: `an inherited Unix socket, ${by}`, ...inherited(temporaryPath, native) }
     ]
   }),
   {
@@ -118,6 +137,30 @@ const udp = (host: string, native: boolean): Omit<DatagramListenerSubject, 'name
   largest: 65_507
 })
 
+const inheritedUDP = (native: boolean): Omit<DatagramListenerSubject, 'name'> => ({
+  listener: ({ server, stats, maxPending, maxPacketSize }) => {
+    const bounds = { ...limits, ...noMulticast, maxPending, maxPacketSize }
+    const { fd } = madeSocket('IPv4', 'datagram')
+    return udpListener(native, { ...bounds, host: '', port: 0, fd }, server, stats)
+  },
+  client: ({ address }) => udpClient(address as InternetAddress),
+  onDemand: native,
+  leavesWaiting: true,
+  largest: 65_507
+})
+
+const inheritedUnixDatagrams: Omit<DatagramListenerSubject, 'name'> = {
+  listener: ({ server, stats, maxPending, maxPacketSize }) => {
+    const { fd } = madeSocket({ path: temporaryPath() }, 'datagram')
+    const options = { ...limits, maxPending, maxPacketSize, fd }
+    return new NativeDatagramListener(new InheritedDatagramBinding(options), options, server, stats)
+  },
+  client: ({ address }) => unixDatagramClient((address as UnixAddress).path, temporaryPath()),
+  onDemand: true,
+  leavesWaiting: true,
+  largest: 100_000
+}
+
 const unixDatagrams = (path: () => string): Omit<DatagramListenerSubject, 'name'> => ({
   listener: ({ server, stats, maxPending, maxPacketSize, address }) => {
     const options = { ...limits, ...owned, maxPending, maxPacketSize, path: (address as UnixAddress)?.path ?? path() }
@@ -134,6 +177,9 @@ const datagrams: readonly DatagramListenerSubject[] = [
   { name: 'UDP over IPv6, native', ...udp('::1', true) },
   { name: "UDP over IPv4, Node's", ...udp('127.0.0.1', false) },
   { name: "UDP over IPv6, Node's", ...udp('::1', false) },
+  { name: 'an inherited UDP socket, native', ...inheritedUDP(true) },
+  { name: "an inherited UDP socket, Node's", ...inheritedUDP(false) },
+  { name: 'an inherited socket of Unix datagrams', ...inheritedUnixDatagrams },
   { name: 'datagrams at a Unix path', ...unixDatagrams(temporaryPath) },
   { name: 'datagrams at a Unix abstract name', ...unixDatagrams(abstractName) },
   {
