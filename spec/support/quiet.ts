@@ -27,10 +27,11 @@ export class QuietUnixStreamServer extends UnixStreamServer {
   }
 }
 
+/** A server, and the errors that it was told of. */
+export type Quieted<S> = S & { readonly errors: readonly unknown[] }
+
 /** A server that keeps the errors it is told of. */
-export function quiet<S extends { handleError: (error: unknown) => void | Promise<void> }>(
-  server: S
-): S & { readonly errors: readonly unknown[] } {
+export function quiet<S extends { handleError: (error: unknown) => void | Promise<void> }>(server: S): Quieted<S> {
   const errors: unknown[] = []
   server.handleError = (error) => void errors.push(error)
   return Object.assign(server, { errors })
