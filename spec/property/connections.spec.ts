@@ -111,7 +111,7 @@ describe.for(Object.keys(transports) as Transport[])('connections by %s', (trans
   it('get what is theirs, whoever writes, ends, resets, throws or leaves when', async () => {
     await fc.assert(
       fc.asyncProperty(party, (plan) => hold(plan, transport)),
-      { numRuns: runs(25) }
+      { numRuns: runs(25), endOnFailure: true }
     )
   })
 
