@@ -9,8 +9,8 @@ export interface ClientPlan {
   readonly writes: readonly number[]
   /** What it does between two: nothing, wait where it is told to, let turns pass, wait for something to come. */
   readonly pause: 'none' | 'drain' | 'turns' | 'data'
-  /** How it reads: all at once, in between with turns of silence, or never. */
-  readonly reads: 'all' | 'slowly' | 'never'
+  /** How it reads: all at once, from a while later on, in between with turns of silence, or never. */
+  readonly reads: 'all' | 'late' | 'slowly' | 'never'
   /** How it goes: it ends its output and stays for the rest; or it goes after the write of that number. */
   readonly goes: 'ends' | 'resets' | 'is destroyed'
   readonly after: number
@@ -26,7 +26,7 @@ const size = fc.oneof(
 export const patient: fc.Arbitrary<ClientPlan> = fc.record({
   writes: fc.array(size, { minLength: 1, maxLength: 8 }),
   pause: fc.constantFrom('none', 'drain', 'turns', 'data'),
-  reads: fc.constantFrom('all', 'slowly'),
+  reads: fc.constantFrom('all', 'late', 'slowly'),
   goes: fc.constant('ends'),
   after: fc.constant(0)
 })
@@ -35,7 +35,7 @@ export const patient: fc.Arbitrary<ClientPlan> = fc.record({
 export const impatient: fc.Arbitrary<ClientPlan> = fc.record({
   writes: fc.array(size, { minLength: 1, maxLength: 8 }),
   pause: fc.constantFrom('none', 'turns', 'data'),
-  reads: fc.constantFrom('all', 'slowly', 'never'),
+  reads: fc.constantFrom('all', 'late', 'slowly', 'never'),
   goes: fc.constantFrom('resets', 'is destroyed'),
   after: fc.nat(7)
 })
@@ -68,6 +68,10 @@ export async function play(socket: Socket, plan: ClientPlan, bytes: Buffer): Pro
       socket.pause()
       void turns(2).then(() => socket.resume())
     })
+  if (plan.reads === 'late') {
+    socket.pause()
+    void turns(100).then(() => socket.resume())
+  }
   for (let at = 0, i = 0; i < plan.writes.length && socket.writable; i++) {
     const next = at + (plan.writes[i] as number)
     const fits = socket.write(bytes.subarray(at, next))

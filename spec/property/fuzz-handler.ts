@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { type RFile, type StreamRequest, UnexpectedEOFError, type WFile } from '../../lib/index.ts'
 import { turns } from '../support/turns.ts'
 
-/** What a handler does for one client. All of it sends back what came, as far as it goes. */
+/** What a handler does for one client: it sends so much unasked, and then back what came, as far as it goes. */
 export interface HandlerPlan {
+  /** Bytes that it sends unasked. */
+  readonly burst: number
   /** How it reads. */
   readonly reads: 'batches' | 'read' | 'readExactly' | 'peek' | 'unread' | 'readLine' | 'lines' | 'readUntil'
   /** Bytes that it asks for, where its way of reading asks for a number. */
@@ -19,6 +21,10 @@ export interface HandlerPlan {
 }
 
 const base = {
+  burst: fc.oneof(
+    { arbitrary: fc.constant(0), weight: 4 },
+    { arbitrary: fc.integer({ min: 1, max: 4_000_000 }), weight: 1 }
+  ),
   n: fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 101, max: 70_000 })),
   cut: fc.constantFrom(0, 0, 1_000, 7_777, 65_536),
   afterwards: fc.constantFrom('await', 'await', 'flush', 'nothing', 'turn'),
@@ -89,9 +95,10 @@ async function send(wfile: WFile, piece: Buffer, { cut, afterwards }: HandlerPla
   }
 }
 
-/** Serve a client as planned; what it gets is what it sent, or as much of it as the plan says. */
-export async function serve(request: StreamRequest, plan: HandlerPlan): Promise<void> {
+/** Serve a client as planned: it gets the burst, and what it sent, or as much of that as the plan says. */
+export async function serve(request: StreamRequest, plan: HandlerPlan, burst: Buffer): Promise<void> {
   const { rfile, wfile } = request
+  await send(wfile, burst, plan)
   let sent = 0
   for await (const piece of pieces(rfile, plan)) {
     const left = plan.goes === 'at the end' ? piece.length : plan.after - sent
