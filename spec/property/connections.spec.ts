@@ -18,8 +18,11 @@ interface Visit {
 interface Party {
   readonly visits: readonly Visit[]
   readonly limit: number
-  /** Which of the accepted are taken out of the server, and served by their plain socket: each of that number; 0 for none. */
-  readonly detached: number
+  /**
+   * What becomes of each n-th that is accepted, whatever its plan: it is taken out of the server, and served by its plain
+   * socket; or nobody ever uses it.
+   */
+  readonly odd: { readonly nth: number; readonly act: 'detached' | 'aborted' | 'left' }
 }
 
 const more = { seed: fc.nat(), rare: fc.constantFrom(2, 40, 3_000) }
@@ -28,10 +31,14 @@ const visit: fc.Arbitrary<Visit> = fc.oneof(
   { arbitrary: fc.record({ ...more, client: patient, handler: moody }), weight: 2 },
   { arbitrary: fc.record({ ...more, client: impatient, handler: moody }), weight: 3 }
 )
+const odd: fc.Arbitrary<Party['odd']> = fc.record({
+  nth: fc.oneof(fc.constant(1_000), fc.integer({ min: 2, max: 4 })),
+  act: fc.constantFrom('detached', 'aborted', 'left')
+})
 const party: fc.Arbitrary<Party> = fc.record({
   visits: fc.array(visit, { minLength: 1, maxLength: 8 }),
   limit: fc.integer({ min: 1, max: 8 }),
-  detached: fc.constantFrom(0, 0, 0, 2, 3)
+  odd
 })
 
 const headerSize = 4
@@ -53,7 +60,7 @@ function check({ client: plan, handler }: Visit, burst: Buffer, sent: Buffer, { 
   if (whole) expect(end).toBe('end')
 }
 
-async function hold({ visits, limit, detached }: Party, transport: Transport): Promise<void> {
+async function hold({ visits, limit, odd }: Party, transport: Transport): Promise<void> {
   const before = descriptors()
   const server = await transports[transport]().listen()
   const sent = visits.map(bytesOf)
@@ -62,8 +69,9 @@ async function hold({ visits, limit, detached }: Party, transport: Transport): P
   let taken = 0
   const handler = async (request: AnyRequest): Promise<number | undefined> => {
     taken++
-    if (detached > 0 && taken % detached === 0) {
-      await serveDetached(request)
+    if (taken % odd.nth === 0) {
+      if (odd.act === 'detached') await serveDetached(request)
+      if (odd.act === 'aborted') request.abort()
       return undefined
     }
     const header = await request.rfile.readExactly(headerSize)
@@ -90,7 +98,8 @@ async function hold({ visits, limit, detached }: Party, transport: Transport): P
       if (!statuses.has(who)) {
         // Whoever is served by its plain socket gets its header too, and no burst.
         const handler = { ...visit.handler, goes: 'at the end' } as const
-        check({ ...visit, handler }, header, sent[who] as Buffer, got)
+        if (odd.act === 'detached') check({ ...visit, handler }, header, sent[who] as Buffer, got)
+        else expect(got.bytes).toHaveLength(0)
         return
       }
       check(visit, bursts[who] as Buffer, sent[who] as Buffer, got)
@@ -123,7 +132,7 @@ describe.for(Object.keys(transports) as Transport[])('connections by %s', (trans
     const crowd = fc.record({
       visits: fc.array(fc.record({ ...more, client: small, handler: calm }), { minLength: 150, maxLength: 200 }),
       limit: fc.constantFrom(5, 40, 1_000),
-      detached: fc.constantFrom(0, 7)
+      odd
     })
     await fc.assert(
       fc.asyncProperty(crowd, (plan) => hold(plan, transport)),
