@@ -19,7 +19,7 @@ export abstract class ListenerServer<R extends Request, A extends Address> exten
     return address as A
   }
 
-  /** The descriptor of the listening socket; `undefined` where there is none to be had. */
+  /** The descriptor of the listening socket, or of its copy where it was given by `fd`; `undefined` where there is none. */
   override fileno(): number | undefined {
     return this.#listener?.fileno()
   }

@@ -23,15 +23,16 @@ export interface HostOptions extends PendingOptions {
   /** Let several sockets share the port (SO_REUSEPORT): false by default; by Node's own sockets from 22.12 on. */
   readonly reusePort?: boolean
   /**
-   * In place of all these: the descriptor of a socket that this process has inherited, or made elsewhere; bound, and
-   * listening or able to. It is the server's when `listen()` has succeeded, and closed with it, but never shut down: others
-   * who have the socket go on with it, and who waits in its backlog at the close is left to them. Where nobody else has
-   * it, the kernel resets those. No child of this process inherits it any more, but where it is passed on by hand.
+   * In place of all these: a socket that this process has inherited, or made elsewhere, by its descriptor; it is bound, and
+   * of connections it listens or can. Once `listen()` has succeeded it is the server's: open, to be passed on, until the
+   * server closes it. It is never shut down, and who waits in its backlog at the close is left to others who have the socket;
+   * where nobody has, the kernel resets them. Others get no datagrams that `node:dgram` receives after the close, while the
+   * last replies leave.
    *
-   * It must not be a number that Node or anything else of this process closes. It is made non-blocking for all who share
-   * it. `fileno()` is the number of a copy. What is no such socket is a {@link ListenError}: `EBADF`, `ENOTSOCK`,
-   * `EPROTOTYPE`, `EAFNOSUPPORT`, `EINVAL` (not bound, or a connection). Without the package koffi some of that is found
-   * out only by Node, and the descriptor is closed then.
+   * Nothing else in this process may close it. It becomes non-blocking for all who share it, and no child inherits it
+   * unasked. `fileno()` is a copy. What is no such socket stays the caller's, and is a {@link ListenError}: `EBADF`,
+   * `ENOTSOCK`, `EPROTOTYPE`, `EAFNOSUPPORT`, `EINVAL` (not bound, or a connection). Without the package koffi
+   * children inherit it, and some of that is found out by Node alone, which closes it.
    */
   readonly fd?: number
 }
