@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { benchmarks } from './benchmarks.ts'
+import { drawKept } from './drawing/draw-plots.ts'
 import { type Benchmark, isFigureRow, type Row } from './harness/benchmark.ts'
 import { choose, listNames } from './harness/choose.ts'
 import { measure, type RunRow } from './harness/measure.ts'
@@ -13,15 +14,23 @@ import { writeResults } from './harness/results.ts'
 import { stopAllAtExit } from './harness/tracked-process.ts'
 
 // Goals are for the rows that are kept: an instant, or a rival against itself, reaches or misses nothing.
-function unkept({ rows, ...benchmark }: Benchmark, { noise }: Options): Benchmark {
+function unkept({ rows, ...benchmark }: Benchmark, { noise, smoke }: Options): Benchmark {
+  const chosen = smoke ? withoutBeginning(rows).map((row) => ({ ...row, load: row.smokeLoad ?? row.load })) : rows
   return {
     ...benchmark,
-    rows: rows.map((row) => (noise ? { ...withoutGoals(row), ours: row.rival } : withoutGoals(row)))
+    rows: chosen.map((row) => (noise ? { ...withoutGoals(row), ours: row.rival } : withoutGoals(row)))
   }
 }
 
+// What works at the end of a series works before it.
+function withoutBeginning(rows: Row[]): Row[] {
+  const last = rows.findLast(({ at }) => at !== undefined)
+  return rows.filter((row) => row.at === undefined || row === last)
+}
+
 function withoutGoals(row: Row): Row {
-  if (isFigureRow(row)) return { ...row, figures: row.figures.map(({ atMost: _, ...figure }) => figure) }
+  if (isFigureRow(row))
+    return { ...row, figures: row.figures.map(({ atMost: _, ratioAtMost: __, ...figure }) => figure) }
   const { goal: _, ...rest } = row
   return rest
 }
@@ -55,6 +64,7 @@ async function runAll(chosen: Benchmark[], options: Options): Promise<void> {
       process.exitCode = 1
     }
   }
+  if (!options.smoke && !options.noise) process.stdout.write(await drawKept())
 }
 
 async function main(args: string[]): Promise<void> {

@@ -11,16 +11,12 @@ const overhead = 20
 
 const timeToAnswer = 5
 
-/** What is known of a turn, and what the server has noted during it where its row wants figures */
-export interface Turn extends TurnReport {
-  notes?: Notes
-}
-
 /** A server and the load generator of its own, which rest until they are told to work */
 export class Contender implements AsyncDisposable {
   readonly #name: string
   readonly #server: ServerProcess
   readonly #load: TrackedProcess
+  /** Whether the server is asked what it has noted */
   readonly #notes: boolean
 
   private constructor(name: string, server: ServerProcess, load: TrackedProcess, notes: boolean) {
@@ -32,10 +28,10 @@ export class Contender implements AsyncDisposable {
 
   static async start(side: Side, row: Row): Promise<Contender> {
     const server = await startServer(side)
-    return new Contender(side.name, server, startLoad(row.load, server), isFigureRow(row))
+    return new Contender(side.name, server, startLoad(row.load, server), isFigureRow(row) && row.notedBy !== 'load')
   }
 
-  async work(seconds: number): Promise<Turn> {
+  async work(seconds: number): Promise<TurnReport> {
     try {
       // What it noted while it rested counts for nothing.
       if (this.#notes) await this.#askNotes()

@@ -1,6 +1,6 @@
 import type { FigureRow } from './benchmark.ts'
 import { alignColumns } from './columns.ts'
-import type { FigureSummary } from './figures.ts'
+import type { FigureFound, FigureSummary } from './figures.ts'
 import { describeSpread, type Spread } from './spread.ts'
 
 const heads = [
@@ -19,16 +19,23 @@ const textColumns = new Set([0, 1, 2, 6, 7])
 const large = 1_000
 
 function cells(row: FigureRow, { found }: FigureSummary): string[][] {
-  return found.map(({ name, unit, atMost, ours, rival, ratio, reached }, index) => [
+  return found.map(({ name, unit, atMost, ratioAtMost, ours, rival, ratio, reached }, index) => [
     index === 0 ? row.work : '',
     index === 0 ? row.rival.name : '',
     `${name}, ${unit}`,
     describe(ours),
     describe(rival),
     ratio === undefined ? '–' : describeSpread(ratio),
-    atMost === undefined ? '' : `≤ ${atMost} ${unit}`,
+    describeGoal({ unit, atMost, ratioAtMost }),
     reached === undefined ? '' : reached ? 'reached' : 'missed'
   ])
+}
+
+function describeGoal({ unit, atMost, ratioAtMost }: Pick<FigureFound, 'unit' | 'atMost' | 'ratioAtMost'>): string {
+  return [
+    ...(atMost === undefined ? [] : [`≤ ${atMost} ${unit}`]),
+    ...(ratioAtMost === undefined ? [] : [`ratio ≤ ${ratioAtMost}`])
+  ].join(', ')
 }
 
 function describe(spread: Spread): string {

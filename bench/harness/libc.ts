@@ -17,6 +17,7 @@ export const AF_INET = 2
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
 export const SOL_SOCKET = 1
+export const SO_LINGER = 13
 export const SO_RCVLOWAT = 18
 export const SO_SNDTIMEO = 21
 export const IPPROTO_IP = 0

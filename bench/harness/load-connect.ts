@@ -1,4 +1,5 @@
 import { clientSockets, sendAll } from './client-socket.ts'
+import { connectMany } from './connect-many.ts'
 import { Epoll } from './epoll.ts'
 import { checked, close, MSG_DONTWAIT, recv } from './libc.ts'
 import { readLoadArguments } from './load-arguments.ts'
@@ -8,6 +9,8 @@ export interface ConnectOptions {
   /** Connections that are open at any time */
   atOnce: number
   line: string
+  /** Connections that are open besides and never say anything: none where it is left out */
+  idle?: number
 }
 
 const drainLimit = 5_000
@@ -16,6 +19,7 @@ const { port, serverPid, options } = readLoadArguments<ConnectOptions>()
 const line = Buffer.from(options.line)
 // One byte more than the reply has: the wake-up comes when the server has closed, and not before.
 const open = clientSockets(port, { wakeAt: line.length + 1, fewPorts: true })
+connectMany(options.idle ?? 0, clientSockets(port, { wakeAt: 1, otherPorts: true, reset: true }), serverPid)
 const epoll = new Epoll(options.atOnce)
 const slab = Buffer.alloc(line.length + 1)
 const fds = new Int32Array(options.atOnce)

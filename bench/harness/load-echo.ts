@@ -1,4 +1,5 @@
-import { clientSockets, sendAll } from './client-socket.ts'
+import { clientSockets, sendAll, sendSome } from './client-socket.ts'
+import { connectMany } from './connect-many.ts'
 import { Epoll } from './epoll.ts'
 import { checked, EAGAIN, lastErrno, MSG_DONTWAIT, MSG_TRUNC, recv } from './libc.ts'
 import { readLoadArguments } from './load-arguments.ts'
@@ -15,37 +16,54 @@ export interface EchoOptions {
 interface Connection {
   fd: number
   block: Buffer
+  /** How much of it was given to the kernel, and has come back */
+  given: number
   received: number
+  /** How often it was sent */
   sent: number
 }
 
 const comparedBlocks = 16
 const bulk = 4_096
+const many = 1_000
+// What the kernel holds on its way there and back in any case: whoever waits until more is taken does not read meanwhile.
+const heldByKernel = 65_536
 const drainLimit = 5_000
 
 const { port, serverPid, options } = readLoadArguments<EchoOptions>()
 // A large block may fill the window before it is whole, and then nothing would wake the generator up.
-const open = clientSockets(port, { wakeAt: options.block < bulk ? options.block : 1 })
+const open = clientSockets(port, {
+  wakeAt: options.block < bulk ? options.block : 1,
+  reset: options.connections >= many
+})
 const epoll = new Epoll(options.connections)
 const slab = Buffer.alloc(options.block)
-const connections = Array.from({ length: options.connections }, (_, index) => connectionOf(index))
+const connections = connectMany(options.connections, open, serverPid).map(connectionOf)
 
-function connectionOf(index: number): Connection {
+function connectionOf(fd: number, index: number): Connection {
   const lineLength = options.block / options.lines
   const block = Buffer.alloc(options.block)
   // 97 letters apart from one connection to the next, and a period of 251: a misplaced piece is a wrong piece
   for (let at = 0; at < block.length; at++) block[at] = 97 + (((at + index * 97) % 251) % 26)
   for (let end = lineLength; end <= block.length; end += lineLength) block[end - 1] = 10
-  const fd = open()
   epoll.add(fd, index)
-  return { fd, block, received: block.length, sent: 0 }
+  return { fd, block, given: block.length, received: block.length, sent: 0 }
 }
 
 function sendBlock(connection: Connection): void {
   connection.sent++
   connection.received = 0
   connection.block[0] = 65 + (connection.sent % 26)
-  sendAll(connection.fd, connection.block)
+  if (connection.block.length <= heldByKernel) {
+    sendAll(connection.fd, connection.block)
+  } else {
+    connection.given = 0
+    give(connection)
+  }
+}
+
+function give(connection: Connection): void {
+  connection.given += sendSome(connection.fd, connection.block.subarray(connection.given))
 }
 
 function receive(connection: Connection): void {
@@ -84,6 +102,7 @@ await takeTurns(serverPid, (until) => {
     for (let n = 0; n < ready; n++) {
       const connection = connections[epoll.ready(n)] as Connection
       receive(connection)
+      if (connection.given < connection.block.length) give(connection)
       if (connection.received < connection.block.length) continue
       blocks++
       if (now < until) sendBlock(connection)

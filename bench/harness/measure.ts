@@ -1,4 +1,5 @@
 import { type Benchmark, isFigureRow, type Row } from './benchmark.ts'
+import { missingDescriptors } from './descriptors.ts'
 import { summarizeFigures } from './figures.ts'
 import type { Pair } from './pairs.ts'
 import type { Progress } from './progress.ts'
@@ -16,7 +17,7 @@ export async function measure(benchmark: Benchmark, run: RunRow, progress: Progr
 }
 
 async function measureRow(name: string, row: Row, run: RunRow, progress: Progress): Promise<RowResult> {
-  const missing = row.ours.missing ?? row.rival.missing
+  const missing = row.ours.missing ?? row.rival.missing ?? missingDescriptors(row.load)
   if (missing !== undefined) return { row, skipped: missing }
   progress.start(`${name}: ${row.work}, against ${row.rival.name}`)
   try {

@@ -18,9 +18,9 @@ const usualPairs = 7
 export const usage = `npm run bench [-- name… [--rival NAME]… [--node WHICH] [--pairs N] [--seconds S] [--noise] [--smoke] [--help]]
 
 Measures this package against its rivals, each side a process of its own, in interleaved pairs, and keeps what it
-finds in bench/results/, for each Node by itself. Without a name it runs every benchmark. Needs Linux, and two cores
+finds in bench/results/, for each Node by itself, drawn in bench/plots/. Without a name it runs every benchmark. Needs Linux, and two cores
 that are idle otherwise; Python, Deno and Bun for the rivals that they run (npm run bench:rivals installs the last two,
-and the newest Node). What is not there is skipped.
+and the newest Node). What is not there is skipped. \`npm run bench:plots\` draws what is kept once more.
 
   --rival NAME  only the rows whose rival has this in its name or runtime, such as bun; others keep what was found before
   --node WHICH  measures ours and the rivals of Node on another Node: its binary, or newest for the one of bench:rivals

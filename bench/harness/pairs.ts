@@ -1,5 +1,6 @@
 import type { Row } from './benchmark.ts'
-import { Contender, type Turn } from './contender.ts'
+import { Contender } from './contender.ts'
+import type { TurnReport } from './load-turns.ts'
 import { type Run, runOf } from './run.ts'
 import type { Timing } from './timing.ts'
 
@@ -45,8 +46,8 @@ async function runPair(row: Row, { warmup, measured, turn }: Timing, first: numb
   await using ours = await Contender.start(row.ours, row)
   await using rival = await Contender.start(row.rival, row)
   const sides = [
-    { contender: ours, turns: [] as Turn[] },
-    { contender: rival, turns: [] as Turn[] }
+    { contender: ours, turns: [] as TurnReport[] },
+    { contender: rival, turns: [] as TurnReport[] }
   ] as const
   for (const { contender } of sides) await contender.work(warmup)
   for (let count = 0; count < measured / turn; count++) {

@@ -45,6 +45,7 @@ function describeResult({ row, ...found }: RowResult): KeptRow {
     rival: row.rival.name,
     runtime: row.rival.runtime,
     load: row.load,
+    ...(row.at === undefined ? {} : { at: row.at }),
     ...(isFigureRow(row) ? {} : { goal: row.goal }),
     ...found
   }

@@ -1,5 +1,5 @@
 import { type FigureRow, isFigureRow, type Row } from './benchmark.ts'
-import type { Turn } from './contender.ts'
+import type { TurnReport } from './load-turns.ts'
 import { notedAs } from './notes.ts'
 import { quantile } from './spread.ts'
 
@@ -16,8 +16,8 @@ export interface Run {
   figures?: Record<string, number>
 }
 
-export function runOf(row: Row, turns: Turn[]): Run {
-  const total = (value: (turn: Turn) => number): number => turns.reduce((sum, turn) => sum + value(turn), 0)
+export function runOf(row: Row, turns: TurnReport[]): Run {
+  const total = (value: (turn: TurnReport) => number): number => turns.reduce((sum, turn) => sum + value(turn), 0)
   const units = total((turn) => turn.units)
   const seconds = total((turn) => turn.seconds)
   const serverCPU = total((turn) => turn.serverCPU)
@@ -35,12 +35,12 @@ export function runOf(row: Row, turns: Turn[]): Run {
   }
 }
 
-function figuresOf(row: FigureRow, turns: Turn[]): Record<string, number> {
+function figuresOf(row: FigureRow, turns: TurnReport[]): Record<string, number> {
   const notes = turns.map((turn) => turn.notes ?? {})
   return Object.fromEntries(
     row.figures.map(({ name, noted, quantile: share }) => {
       const values = notedAs(noted, notes)
-      if (values.length === 0) throw new Error(`Cannot tell ${name}: a server noted nothing for it`)
+      if (values.length === 0) throw new Error(`Cannot tell ${name}: nothing was noted for it`)
       return [
         name,
         quantile(

@@ -77,6 +77,8 @@ function bytesPerUnit({ load }: WorkRow): number {
       return load.options.size
     case 'load-flood':
     case 'load-own-work':
+    case 'load-idle':
+    case 'load-fairness':
       return 0
   }
 }

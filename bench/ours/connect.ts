@@ -9,4 +9,4 @@ class Connect extends StreamRequestHandler {
 
 const server = await new TCPServer({ host: '127.0.0.1', port: 0 }).listen()
 process.stdout.write(`${server.address.port}\n`)
-await pipe(server, parallel(Connect, { limit: 10_000 }), drain)
+await pipe(server, parallel(Connect, { limit: Number(process.argv[2] ?? 10_000) }), drain)
