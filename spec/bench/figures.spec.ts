@@ -3,7 +3,7 @@ import type { Figure, FigureRow } from '../../bench/harness/benchmark.ts'
 import { summarizeFigures } from '../../bench/harness/figures.ts'
 import type { Pair } from '../../bench/harness/pairs.ts'
 
-const side = { name: 'a side', command: 'true', args: [] }
+const side = { name: 'a side', command: 'true', args: [], runtime: 'none' }
 
 function reached(figure: Partial<Figure>, ours: number, rival: number): boolean | undefined {
   const row: FigureRow = {
