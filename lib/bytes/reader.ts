@@ -7,6 +7,7 @@ import type { LineOptions, LinesOptions, ReadOptions, RFile } from '../rfile.ts'
 import type { Writable } from '../wfile.ts'
 import { ByteQueue } from './byte-queue.ts'
 import { iteration } from './iteration.ts'
+import { type Kind, kinds, ParkedRead } from './parked-read.ts'
 import { toBuffer } from './to-buffer.ts'
 
 /** Where a reader's bytes come from: it is told when to send and that somebody waits; `push` tells it when to stop. */
@@ -15,21 +16,6 @@ export interface Upstream {
   resume(): void
   /** A read has begun to wait. */
   waits(): void
-}
-
-/** What a read asks for. A number, not a closure: a read that finds its bytes makes nothing but its promise. */
-const kinds = { batch: 0, some: 1, exactly: 2, line: 3, lineResult: 4, until: 5, peek: 6, all: 7 } as const
-type Kind = (typeof kinds)[keyof typeof kinds]
-
-interface Waiting {
-  readonly kind: Kind
-  readonly n: number
-  readonly chomp: boolean
-  readonly delimiter: Buffer | undefined
-  readonly owner: (() => void) | undefined
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
-  promise?: Promise<unknown>
 }
 
 const notYet = Symbol('not yet')
@@ -57,7 +43,7 @@ export class ByteReader implements RFile {
   #eof = false
   #error: Fault | undefined
   #closed = false
-  #waiting: Waiting | undefined
+  readonly #waiting = new ParkedRead()
   // Bytes from the front that are known to hold no newline, so that a long line is searched once.
   #searched = 0
   #searchedUntil = 0
@@ -84,7 +70,7 @@ export class ByteReader implements RFile {
 
   /** Whether a read waits for bytes. */
   get parked(): boolean {
-    return this.#waiting !== undefined
+    return this.#waiting.isParked
   }
 
   /** Where the upstream is told to stop: Python's `rbufsize`. */
@@ -99,8 +85,8 @@ export class ByteReader implements RFile {
    */
   push(chunk: Buffer): boolean {
     this.#queue.push(chunk)
-    if (this.#waiting !== undefined) this.#serve(this.#waiting)
-    if (this.#waiting === undefined && this.#queue.length >= this.#highWaterMark) this.#flowing = false
+    if (this.parked) this.#serve()
+    if (!this.parked && this.#queue.length >= this.#highWaterMark) this.#flowing = false
     return this.#flowing
   }
 
@@ -108,14 +94,14 @@ export class ByteReader implements RFile {
   end(): void {
     if (this.#error !== undefined) return
     this.#eof = true
-    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+    if (this.parked) this.#serve()
   }
 
   /** What has come can be read, then reads fail. */
   fail(fault: Fault): void {
     if (this.#eof || this.#error !== undefined) return
     this.#error = fault
-    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+    if (this.parked) this.#serve()
   }
 
   /** Drop what has come: reads fail from now on. */
@@ -126,7 +112,7 @@ export class ByteReader implements RFile {
     this.#eof = false
     this.#closed = true
     this.#error ??= fault
-    if (this.#waiting !== undefined) this.#serve(this.#waiting)
+    if (this.parked) this.#serve()
   }
 
   /** Take out what has come and was not read; the upstream has stopped, and `resume` will be called again. */
@@ -179,7 +165,7 @@ export class ByteReader implements RFile {
   }
 
   unread(bytes: Writable): void {
-    if (this.#waiting !== undefined) throw new BusyError('Cannot put bytes back: a read is waiting')
+    if (this.parked) throw new BusyError('Cannot put bytes back: a read is waiting')
     if (this.#closed && this.#error !== undefined) throw errorOf(this.#error)
     this.#queue.unshift(toBuffer(bytes))
     this.#searched = 0
@@ -204,10 +190,7 @@ export class ByteReader implements RFile {
   }
 
   #cancel(owner: () => void): void {
-    if (this.#waiting?.owner !== owner) return
-    const { resolve } = this.#waiting
-    this.#waiting = undefined
-    resolve(done)
+    if (this.parked && this.#waiting.owner === owner) this.#waiting.resolve(done)
   }
 
   #iterationEnded(): void {
@@ -219,7 +202,7 @@ export class ByteReader implements RFile {
 
   #start(kind: Kind, n: number, chomp = false, delimiter?: Buffer, owner?: () => void): Promise<unknown> {
     this.#used = true
-    if (this.#waiting !== undefined) {
+    if (this.parked) {
       return rejection(new BusyError('Cannot read: another read of this rfile is waiting'))
     }
     try {
@@ -233,32 +216,26 @@ export class ByteReader implements RFile {
       owner?.()
       return rejection(error)
     }
-    const promise = new Promise((resolve, reject) => {
-      this.#waiting = { kind, n, chomp, delimiter, owner, resolve, reject }
-      this.#upstream?.waits()
-      if (!this.#flowing) {
-        this.#flowing = true
-        this.#upstream?.resume()
-      }
-    })
-    // It may have been served already.
-    if (this.#waiting !== undefined) (this.#waiting as Waiting).promise = promise
+    const promise = this.#waiting.park(kind, n, chomp, delimiter, owner)
+    this.#upstream?.waits()
+    if (!this.#flowing) {
+      this.#flowing = true
+      this.#upstream?.resume()
+    }
     return promise
   }
 
-  #serve(waiting: Waiting): void {
+  #serve(): void {
+    const waiting = this.#waiting
+    const { owner } = waiting
     try {
       const result = this.#attempt(waiting.kind, waiting.n, waiting.chomp, waiting.delimiter)
       if (result === notYet) return
-      this.#waiting = undefined
-      if (result === done) waiting.owner?.()
       waiting.resolve(result)
+      if (result === done) owner?.()
     } catch (error) {
-      this.#waiting = undefined
-      waiting.owner?.()
-      // A read that nobody awaits must not end the process; a mode tells of it.
-      waiting.promise?.catch(() => {})
       waiting.reject(error)
+      owner?.()
     }
   }
 

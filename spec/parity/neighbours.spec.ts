@@ -402,13 +402,14 @@ describe('as in trio', () => {
 
   it('refuses a second reader', async () => {
     const server = await new QuietTCPServer(here).listen()
-    const reply = exchange(server.address, 'line\n')
+    const client = await dial(server.address)
     const outcome = await server.handleRequest(async ({ rfile, wfile }: StreamRequest) => {
       const first = rfile.readLine()
       await expect(rfile.readLine()).rejects.toThrow(BusyError)
+      client.end('line\n')
       await wfile.write((await first) ?? '')
     })
-    expect(await reply).toBe('line\n')
+    expect((await received(client)).toString()).toBe('line\n')
     expect(outcome?.status).toBe('fulfilled')
     await server.close()
   })

@@ -1,6 +1,7 @@
 import { flushWithTurn } from '../../bytes/flush-turn.ts'
 import { libc } from './libc.ts'
 import { Readiness } from './readiness.ts'
+import { received } from './receive.ts'
 
 const EPOLLIN = 0x1
 /** What an event says of a descriptor, besides that it can be read: an urgent byte is there. */
@@ -27,6 +28,9 @@ const [eventWords, dataWord] = process.arch === 'x64' || process.arch === 'ia32'
 // Events of one call; what is left rings again in the next turn of the loop, when others have had theirs.
 const batch = 256
 
+// So much is read before those who read it are let on: what they write then is still in the processor's cache.
+const slice = 65_536
+
 /** Who is told what a descriptor is ready for. */
 export interface Watched {
   /** Tells this watch from an earlier one of the same number: set by {@link Reactor.add}. */
@@ -50,6 +54,11 @@ export class Reactor {
   readonly #watched: (Watched | undefined)[] = []
   readonly #events = new Int32Array(batch * eventWords)
   readonly #event = new Int32Array(eventWords)
+  // Those of the turn that are not told yet: events from a word to another, then those who go on.
+  #at = 0
+  #end = 0
+  #going: Watched[] = []
+  #gone = 0
   #again: Watched[] = []
   #watches = 0
   #size = 0
@@ -91,34 +100,52 @@ export class Reactor {
   }
 
   #turn(): void {
-    const events = this.#events
-    const count = libc().epoll_wait(this.#epoll, events, batch, 0)
-    // Before anybody is told: should one of them throw, the others are not lost.
-    this.#readiness.wait()
-    if (count <= 0) return
-    flushWithTurn()
-    for (let at = 0; at < count * eventWords; at += eventWords) {
-      const watched = this.#watched[events[at + dataWord] as number]
-      if (watched === undefined || watched.watch !== events[at + dataWord + 1]) continue
-      try {
-        watched.ready(events[at] as number)
-      } catch (error) {
-        rethrow(error)
-      }
+    if (this.#at >= this.#end) {
+      this.#at = 0
+      this.#end = Math.max(0, libc().epoll_wait(this.#epoll, this.#events, batch, 0)) * eventWords
     }
+    this.#readiness.wait()
+    if (this.#end > 0) this.#serve()
   }
 
   readonly #goOn = (): void => {
-    const again = this.#again
+    this.#going = this.#going.slice(this.#gone).concat(this.#again)
+    this.#gone = 0
     this.#again = []
+    this.#serve()
+  }
+
+  readonly #serve = (): void => {
     flushWithTurn()
-    for (const watched of again) {
+    const until = received.bytes + slice
+    while (received.bytes < until) {
       try {
-        watched.goOn()
+        if (!this.#tellNext()) return
       } catch (error) {
-        rethrow(error)
+        // There is nobody to throw to, and others are to be told.
+        process.nextTick(rethrow, error)
       }
     }
+    queueMicrotask(this.#serveNext)
+  }
+
+  // After the flush, which is queued before.
+  readonly #serveNext = (): void => {
+    process.nextTick(this.#serve)
+  }
+
+  /** False where nobody is left. */
+  #tellNext(): boolean {
+    if (this.#at < this.#end) {
+      const at = this.#at
+      this.#at += eventWords
+      const watched = this.#watched[this.#events[at + dataWord] as number]
+      if (watched?.watch === this.#events[at + dataWord + 1]) watched?.ready(this.#events[at] as number)
+      return true
+    }
+    const watched = this.#going[this.#gone++]
+    watched?.goOn()
+    return watched !== undefined
   }
 }
 
@@ -130,9 +157,6 @@ export function reactor(): Reactor {
   return one
 }
 
-// There is nobody to throw to, and the events of others to tell.
-function rethrow(error: unknown): void {
-  process.nextTick(() => {
-    throw error
-  })
+function rethrow(error: unknown): never {
+  throw error
 }

@@ -22,7 +22,9 @@ export const received = {
   /** Bytes; 0 at the end of the input, -1 where it failed (see errno). */
   size: 0,
   /** Whether all that was asked for has come: there may be more. */
-  full: false
+  full: false,
+  /** Bytes of all calls so far. */
+  bytes: 0
 }
 
 /**
@@ -70,5 +72,6 @@ function ask(fd: number, room: Buffer): number {
   const size = libc().recv(fd, room, room.length, MSG_DONTWAIT)
   received.size = size
   received.full = size === room.length
+  if (size > 0) received.bytes += size
   return size
 }

@@ -15,9 +15,6 @@ const TCP_NODELAY = 1
 const yes = new Int32Array([1])
 const no = new Int32Array([0])
 
-// Reads in a row; then others have their turn.
-const readsATurn = 4
-
 // A read that gets less than it asked for has got all, but where one of these is there.
 const more = EPOLLPRI | EPOLLRDHUP | EPOLLERR | EPOLLHUP
 
@@ -138,12 +135,12 @@ export class NativeWire extends Wire implements Watched {
     if ((events & ~EPOLLOUT) === 0) return
     this.#drained = false
     if ((events & more) !== 0) this.#more = true
-    this.#receive(readsATurn)
+    this.#receive()
   }
 
   goOn(): void {
     this.#goesOn = false
-    if (this.#failure === undefined) this.#receive(readsATurn)
+    if (this.#failure === undefined) this.#receive()
     else this.#fail(this.#failure)
   }
 
@@ -173,15 +170,11 @@ export class NativeWire extends Wire implements Watched {
     else if (!this.#watched) this.#beWatched()
   }
 
-  #receive(times: number): void {
-    for (let left = times; this.#flowing && !this.#drained && !this.isGone && this.#failure === undefined; left--) {
-      if (left === 0) break
-      if (this.#receiveOnce() === 0) {
-        this.#inputEnds()
-        return
-      }
-    }
-    this.#carryOn()
+  // Once: then others have their turn.
+  #receive(): void {
+    if (!this.#flowing || this.#drained || this.isGone || this.#failure !== undefined) return
+    if (this.#receiveOnce() === 0) this.#inputEnds()
+    else this.#carryOn()
   }
 
   /** Bytes that came; 0 for the end of the input, -1 for none. */
