@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { show } from '../arguments.ts'
 import { type AbortCause, AbortedError, BusyError } from '../errors.ts'
 import { requestEnd, requestStart } from '../events.ts'

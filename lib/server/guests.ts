@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { type Seat, seat } from '../accept/request/seat.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'

@@ -40,29 +40,63 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
     return this
   }
 
-  async next(): Promise<IteratorResult<R, undefined>> {
+  next(): Promise<IteratorResult<R, undefined>> {
     if (this.#at === 'new') {
       this.#at = 'looping'
       this.#server.looping(1)
     }
+    const ready = this.#server.ready()
+    return ready === undefined ? this.#take() : this.#takeWhen(ready)
+  }
+
+  async #takeWhen(ready: Promise<boolean>): Promise<IteratorResult<R, undefined>> {
     try {
-      const ready = this.#server.ready()
-      if (ready !== undefined && !(await ready)) this.#leave()
-      while (!this.#left) {
-        const result = await this.#server.handOff.next(this)
-        if (result.done === true) break
-        const admitted = this.#server.admit(result.value)
-        if (admitted !== true && !(await admitted)) continue
-        if (!this.#left) return result
-        this.#server.giveBack(result.value)
-      }
+      if (!(await ready)) this.#leave()
     } catch (error) {
-      this.#leave()
-      await this.#server.abandon()
-      throw error
+      return this.#failed(error)
     }
-    this.#leave()
+    return this.#take()
+  }
+
+  // Not an async function: nothing costs more of what a request costs a loop.
+  #take(): Promise<IteratorResult<R, undefined>> {
+    if (!this.#left) return this.#server.handOff.next(this).then(this.#arrived, this.#failed)
+    return Promise.resolve(done)
+  }
+
+  readonly #arrived = (
+    result: IteratorResult<R, undefined>
+  ): IteratorResult<R, undefined> | Promise<IteratorResult<R, undefined>> => {
+    if (result.done === true) {
+      this.#leave()
+      return done
+    }
+    try {
+      const admitted = this.#server.admit(result.value)
+      return admitted === true && !this.#left ? result : this.#arrivedLater(result, admitted)
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  async #arrivedLater(
+    result: IteratorYieldResult<R>,
+    admitted: boolean | Promise<boolean>
+  ): Promise<IteratorResult<R, undefined>> {
+    try {
+      if (!(await admitted)) return this.#take()
+    } catch (error) {
+      return this.#failed(error)
+    }
+    if (!this.#left) return result
+    this.#server.giveBack(result.value)
     return done
+  }
+
+  readonly #failed = async (error: unknown): Promise<never> => {
+    this.#leave()
+    await this.#server.abandon()
+    throw error
   }
 
   async return(): Promise<IteratorResult<R, undefined>> {

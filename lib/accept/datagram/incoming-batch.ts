@@ -9,7 +9,8 @@ const MSG_TRUNC = 0x20
 export class IncomingBatch {
   readonly #vector = new MessageVector()
   readonly #packets: Buffer
-  readonly #names = Buffer.alloc(vectorLength * longestSockaddr)
+  /** Who sent them, in the kernel's form, until the next call. */
+  readonly names = Buffer.alloc(vectorLength * longestSockaddr)
   readonly #size: number
 
   /** @param size - of the largest datagram that is wanted whole */
@@ -18,7 +19,7 @@ export class IncomingBatch {
     // Only what datagrams touch becomes memory.
     this.#packets = Buffer.allocUnsafeSlow(vectorLength * size)
     for (let i = 0; i < vectorLength; i++) {
-      this.#vector.name(i, this.#names, i * longestSockaddr, longestSockaddr)
+      this.#vector.name(i, this.names, i * longestSockaddr, longestSockaddr)
       this.#vector.bytes(i, this.#packets, i * size, size)
       this.#vector.message(i, i, 1)
     }
@@ -47,10 +48,14 @@ export class IncomingBatch {
     return this.#packets.subarray(n * this.#size, n * this.#size + Math.min(this.#size, this.sizeOf(n)))
   }
 
-  /** Who sent the nth, in the kernel's form, until the next call. */
-  sender(n: number): Buffer {
-    const start = n * longestSockaddr
-    return this.#names.subarray(start, start + this.#vector.nameLength(n))
+  /** Where among the names that of the nth begins. */
+  nameStart(n: number): number {
+    return n * longestSockaddr
+  }
+
+  /** How long it is. */
+  nameLength(n: number): number {
+    return this.#vector.nameLength(n)
   }
 }
 

@@ -196,7 +196,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       if (errno() === EAGAIN) return undefined
       throw error('recvfrom')
     }
-    return this.#arrived(size, slab, sender.subarray(0, senderLength[0])) ?? skipped
+    return this.#arrived(size, slab, sender, 0, senderLength[0]) ?? skipped
   }
 
   /** The next, with others that are likely to be asked for soon. */
@@ -208,23 +208,27 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       throw libc().error('recvmmsg')
     }
     for (let n = 0; n < count; n++) {
-      const request = this.#arrived(batch.sizeOf(n), batch.packet(n), batch.sender(n))
+      const request = this.#arrived(
+        batch.sizeOf(n),
+        batch.packet(n),
+        batch.names,
+        batch.nameStart(n),
+        batch.nameLength(n)
+      )
       if (request !== undefined) this.#ahead.push(request)
     }
     return this.#ahead.shift() ?? skipped
   }
 
-  /** The request of a datagram of so many bytes, `undefined` where it was dropped. */
-  #arrived(size: number, bytes: Buffer, from: Buffer): DatagramRequest | undefined {
+  /** The request of a datagram of so many bytes, `undefined` where it was dropped; who sent it stands among the names. */
+  #arrived(size: number, bytes: Buffer, names: Buffer, at: number, length: number): DatagramRequest | undefined {
     const tooLarge = size > this.#limits.maxPacketSize || size > bytes.length
-    if (!tooLarge && this.waiting < this.#limits.maxPending) return this.#made(size, bytes, from)
-    drop(this.#stats, decodeAddress(from, from.length), size, tooLarge ? 'size' : 'pending')
-    return undefined
-  }
-
-  #made(size: number, bytes: Buffer, from: Buffer): DatagramRequest {
-    const { to, clientAddress } = this.#whoSent(from)
-    const packet = Buffer.from(bytes.subarray(0, size))
+    const { to, clientAddress } = this.#whoSent(names, at, length)
+    if (tooLarge || this.waiting >= this.#limits.maxPending) {
+      drop(this.#stats, clientAddress, size, tooLarge ? 'size' : 'pending')
+      return undefined
+    }
+    const packet = Buffer.from(bytes.length === size ? bytes : bytes.subarray(0, size))
     this.#stats.accepted++
     this.#stats.bytesIn += size
     if (accepted.hasSubscribers) accepted.publish({ clientAddress })
@@ -233,10 +237,10 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   }
 
   /** Who has sent it: most often the same as before, whose address is not made anew. */
-  #whoSent(from: Buffer): Sender {
-    if (this.#lastSender?.to.length !== from.length || !startsWith(from, this.#lastSender.to)) {
-      const to = Buffer.from(from)
-      this.#lastSender = { to, clientAddress: decodeAddress(to, to.length) }
+  #whoSent(names: Buffer, at: number, length: number): Sender {
+    if (this.#lastSender?.to.length !== length || !hasAt(names, at, this.#lastSender.to)) {
+      const to = Buffer.from(names.subarray(at, at + length))
+      this.#lastSender = { to, clientAddress: decodeAddress(to, length) }
     }
     return this.#lastSender
   }
@@ -308,7 +312,7 @@ function canBatch(): boolean {
 }
 
 // From the end: what differs is the port, or the last of a path.
-function startsWith(bytes: Buffer, start: Buffer): boolean {
-  for (let i = start.length - 1; i >= 0; i--) if (bytes[i] !== start[i]) return false
+function hasAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+  for (let i = wanted.length - 1; i >= 0; i--) if (bytes[at + i] !== wanted[i]) return false
   return true
 }

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { type Flushable, flushThisTurn, flushWithTurn } from '../../bytes/flush-turn.ts'
 import { acceptError } from '../../events.ts'
 import { type Deferred, deferred } from '../../iterator/deferred.ts'
