@@ -2,21 +2,19 @@ import type { FrameRequest } from '../accept/request/frame-request.ts'
 import { StreamRequest } from '../accept/stream/stream-request.ts'
 import { show } from '../arguments.ts'
 import { refuseRequest } from '../handler/refuse.ts'
-import { checkRequest } from '../handler/run.ts'
-import { closeSource } from '../iterator/close-source.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
-import { openSource } from '../iterator/open-source.ts'
 import { turn } from '../iterator/turn.ts'
 import type { Request } from '../request.ts'
 import { FramedConnection, type FramePlan, type FrameTable } from './framed-connection.ts'
 import { giveBack } from './give-back.ts'
+import { Intake } from './intake.ts'
 
 const done = { done: true, value: undefined } as const
 
 /** The iteration of {@link framed}: the table of connections, and the queue of those that have a frame ready. */
 export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable {
   readonly #source: AsyncIterable<Request> | Iterable<Request>
-  readonly #iterator: AsyncIterator<Request> | Iterator<Request>
+  readonly #intake: Intake<Request>
   readonly #plan: FramePlan
   readonly #maxConnections: number
   readonly #table = new Set<FramedConnection>()
@@ -25,15 +23,15 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
   readonly #parked: Deferred<IteratorResult<FrameRequest, undefined>>[] = []
   readonly #stopping = new Set<AbortSignal>()
   #unexhausted = 0
-  #pulling = false
-  #left = false
-  #sourceEnded = false
-  #failure: { readonly error: unknown } | undefined
   #sweeping = false
 
   constructor(source: AsyncIterable<Request> | Iterable<Request>, plan: FramePlan, maxConnections: number) {
     this.#source = source
-    this.#iterator = openSource(source)
+    this.#intake = new Intake(source, {
+      rule: 'framed takes a source of connections',
+      arrived: (request) => this.#arrived(request),
+      over: () => this.#wake()
+    })
     this.#plan = plan
     this.#maxConnections = maxConnections
   }
@@ -48,20 +46,20 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
       const frame = connection.take()
       if (frame !== undefined) return Promise.resolve({ done: false, value: frame })
     }
-    if (this.#left || this.#hasEnded) return this.#end()
+    if (this.#intake.isLeft || this.#hasEnded) return this.#intake.end()
     const reader = deferred<IteratorResult<FrameRequest, undefined>>()
     this.#parked.push(reader)
     return reader.promise
   }
 
   async return(): Promise<IteratorResult<FrameRequest, undefined>> {
-    if (this.#left) return done
-    this.#left = true
+    if (this.#intake.isLeft) return done
+    this.#intake.leave()
     for (const reader of this.#parked.splice(0)) reader.resolve(done)
     this.#ready.length = 0
     for (const connection of this.#table) connection.leave()
     this.#forgetServers()
-    if (!this.#sourceEnded) await giveBack(this.#source, this.#iterator)
+    if (!this.#intake.isOver) await giveBack(this.#source, this.#intake.iterator)
     return done
   }
 
@@ -75,7 +73,7 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
   }
 
   resting(): void {
-    if (!this.#left) this.#sweepSoon()
+    if (!this.#intake.isLeft) this.#sweepSoon()
   }
 
   exhausted(): void {
@@ -85,50 +83,22 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
 
   gone(connection: FramedConnection): void {
     this.#table.delete(connection)
-    if (this.#left || this.#sourceEnded) this.#forgetServers()
+    if (this.#intake.isLeft || this.#intake.isOver) this.#forgetServers()
     else this.#pull()
   }
 
   get #hasEnded(): boolean {
-    return this.#sourceEnded && this.#unexhausted === 0
+    return this.#intake.isOver && this.#unexhausted === 0
   }
 
   #pull(): void {
-    if (this.#pulling || this.#left || this.#sourceEnded || this.#table.size >= this.#maxConnections) return
-    this.#pulling = true
-    try {
-      Promise.resolve(this.#iterator.next()).then(this.#pulled).catch(this.#failed)
-    } catch (error) {
-      this.#failed(error)
-    }
+    if (this.#table.size < this.#maxConnections) this.#intake.pull()
   }
 
-  readonly #pulled = (result: IteratorResult<Request>): void => {
-    this.#pulling = false
-    if (result.done === true) {
-      this.#sourceEnded = true
-      this.#wake()
-      return
-    }
-    const request = result.value
-    try {
-      checkRequest('framed takes a source of connections', request)
-    } catch (error) {
-      closeSource(this.#iterator)
-      this.#failed(error)
-      return
-    }
-    if (this.#left) void refuseRequest(request, 'closing')
-    else if (request instanceof StreamRequest) this.#admit(request)
+  #arrived(request: Request): void {
+    if (request instanceof StreamRequest) this.#admit(request)
     else void turnAway(request)
     this.#pull()
-  }
-
-  readonly #failed = (error: unknown): void => {
-    this.#pulling = false
-    this.#sourceEnded = true
-    this.#failure = { error }
-    this.#wake()
   }
 
   #admit(request: StreamRequest): void {
@@ -159,7 +129,7 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
   }
 
   #forgetServers(): void {
-    if (this.#table.size > 0 && !this.#left) return
+    if (this.#table.size > 0 && !this.#intake.isLeft) return
     for (const stopping of this.#stopping) stopping.removeEventListener('abort', this.#sweepSoon)
     this.#stopping.clear()
   }
@@ -167,14 +137,7 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
   #wake(): void {
     if (!this.#hasEnded) return
     if (this.#table.size === 0) this.#forgetServers()
-    for (const reader of this.#parked.splice(0)) this.#end().then(reader.resolve, reader.reject)
-  }
-
-  /** The source's error, once; then the end. */
-  #end(): Promise<IteratorResult<FrameRequest, undefined>> {
-    const failure = this.#failure
-    this.#failure = undefined
-    return failure === undefined || this.#left ? Promise.resolve(done) : Promise.reject(failure.error)
+    for (const reader of this.#parked.splice(0)) this.#intake.end().then(reader.resolve, reader.reject)
   }
 }
 

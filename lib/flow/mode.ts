@@ -1,10 +1,8 @@
-import { refuseRequest } from '../handler/refuse.ts'
-import { checkRequest } from '../handler/run.ts'
 import { closeSource } from '../iterator/close-source.ts'
 import { type Deferred, deferred } from '../iterator/deferred.ts'
-import { openSource } from '../iterator/open-source.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
+import { Intake } from './intake.ts'
 
 const done = { done: true, value: undefined } as const
 
@@ -25,20 +23,20 @@ export interface ModePlan<R extends Request, V> {
  * request n + 1, and a slow reader of outcomes slows the intake.
  */
 export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome<R, V>> {
-  readonly #source: AsyncIterator<R> | Iterator<R>
+  readonly #intake: Intake<R>
   readonly #plan: ModePlan<R, V>
   readonly #settled: Outcome<R, V>[] = []
   readonly #parked: Deferred<IteratorResult<Outcome<R, V>, undefined>>[] = []
   #running = 0
-  #pulling = false
-  #left = false
-  #sourceEnded = false
-  #failure: { readonly error: unknown } | undefined
   #idle: Deferred<void> | undefined
 
   constructor(source: AsyncIterable<R> | Iterable<R>, plan: ModePlan<R, V>) {
     this.#plan = plan
-    this.#source = openSource(source)
+    this.#intake = new Intake(source, {
+      rule: 'A mode takes a source of requests',
+      arrived: (request) => this.#begin(request),
+      over: () => this.#wake()
+    })
   }
 
   [Symbol.asyncIterator](): this {
@@ -51,7 +49,7 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
       if (!this.#plan.onDemand) this.#pull()
       return Promise.resolve({ done: false, value: outcome })
     }
-    if (this.#left || (this.#sourceEnded && this.#running === 0)) return this.#end()
+    if (this.#intake.isLeft || (this.#intake.isOver && this.#running === 0)) return this.#intake.end()
     const reader = deferred<IteratorResult<Outcome<R, V>, undefined>>()
     this.#parked.push(reader)
     this.#pull()
@@ -60,9 +58,10 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
 
   /** Give the source back, without waiting for it, and wait for the requests that run. */
   async return(): Promise<IteratorResult<Outcome<R, V>, undefined>> {
-    if (!this.#left) {
-      this.#left = true
-      if (!this.#sourceEnded) closeSource(this.#source)
+    const intake = this.#intake
+    if (!intake.isLeft) {
+      intake.leave()
+      if (!intake.isOver) closeSource(intake.iterator)
       for (const reader of this.#parked.splice(0)) reader.resolve(done)
       this.#settled.length = 0
     }
@@ -74,53 +73,19 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
   }
 
   #pull(): void {
-    if (this.#pulling || this.#left || this.#sourceEnded) return
     if (this.#running + this.#settled.length >= this.#plan.limit) return
-    if (this.#plan.onDemand && this.#parked.length === 0) return
-    this.#pulling = true
-    try {
-      const result = this.#source.next()
-      if (result instanceof Promise) result.then(this.#pulled, this.#failed)
-      else Promise.resolve(result).then(this.#pulled, this.#failed)
-    } catch (error) {
-      this.#failed(error)
-    }
+    if (!this.#plan.onDemand || this.#parked.length > 0) this.#intake.pull()
   }
 
-  readonly #pulled = (result: IteratorResult<R>): void => {
-    this.#pulling = false
-    if (result.done === true) {
-      this.#sourceEnded = true
-      this.#wake()
-      return
-    }
-    try {
-      checkRequest('A mode takes a source of requests', result.value)
-    } catch (error) {
-      closeSource(this.#source)
-      this.#failed(error)
-      return
-    }
-    // It arrives after the stage was left: refused, not served and not lost.
-    if (this.#left) {
-      void refuseRequest(result.value, 'closing')
-      return
-    }
+  #begin(request: R): void {
     this.#running++
-    void this.#plan.serve(result.value).then(this.#finished)
+    void this.#plan.serve(request).then(this.#finished)
     this.#pull()
-  }
-
-  readonly #failed = (error: unknown): void => {
-    this.#pulling = false
-    this.#sourceEnded = true
-    this.#failure = { error }
-    this.#wake()
   }
 
   readonly #finished = (outcome: Outcome<R, V>): void => {
     this.#running--
-    if (this.#left) {
+    if (this.#intake.isLeft) {
       if (this.#running === 0) this.#idle?.resolve()
       return
     }
@@ -132,14 +97,7 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
   }
 
   #wake(): void {
-    if (!this.#sourceEnded || this.#running > 0) return
-    for (const reader of this.#parked.splice(0)) this.#end().then(reader.resolve, reader.reject)
-  }
-
-  /** The source's error, once; then the end. */
-  #end(): Promise<IteratorResult<Outcome<R, V>, undefined>> {
-    const failure = this.#failure
-    this.#failure = undefined
-    return failure === undefined || this.#left ? Promise.resolve(done) : Promise.reject(failure.error)
+    if (!this.#intake.isOver || this.#running > 0) return
+    for (const reader of this.#parked.splice(0)) this.#intake.end().then(reader.resolve, reader.reject)
   }
 }

@@ -83,11 +83,13 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
     result: IteratorYieldResult<R>,
     admitted: boolean | Promise<boolean>
   ): Promise<IteratorResult<R, undefined>> {
+    let isIn: boolean
     try {
-      if (!(await admitted)) return this.#take()
+      isIn = await admitted
     } catch (error) {
       return this.#failed(error)
     }
+    if (!isIn) return this.#take()
     if (!this.#left) return result
     this.#server.giveBack(result.value)
     return done
