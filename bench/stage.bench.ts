@@ -8,7 +8,7 @@ const load: Load = { generator: 'load-own-work', options: {} }
 function against(rival: 'bare' | 'it-parallel', limit: number): WorkRow {
   const common = { work: `parallel, limit ${limit}`, unit: 'request', ours: ours('stage', `${limit}`), load }
   return rival === 'bare'
-    ? { ...common, rival: nodeRival('for await', 'bare-loop'), goal: { measure: 'extra', atMost: 1 } }
+    ? { ...common, rival: nodeRival('for await', 'bare-loop', `${limit}`), goal: { measure: 'extra', atMost: 1 } }
     : { ...common, rival: nodeRival('it-parallel', 'it-parallel', `${limit}`) }
 }
 

@@ -1,5 +1,5 @@
 import { ClosedError, LimitExceededError } from '../errors.ts'
-import { type Deferred, deferred, rejection } from '../iterator/deferred.ts'
+import { type Deferred, deferred, rejection, settled } from '../iterator/deferred.ts'
 import { errorOf, type Fault } from '../iterator/fault.ts'
 import { toError } from '../outcome.ts'
 import type { WFile, Writable } from '../wfile.ts'
@@ -23,9 +23,6 @@ export const defaultMaxWriteQueue = 16 * 1024 * 1024
 
 // What a turn has gathered leaves at once where it is this much: waiting longer saves no system call.
 const flushAtOnce = 65_536
-
-/** One promise for all writes that need not wait. */
-export const written: Promise<void> = Promise.resolve()
 
 /** The wfile of a connection: see {@link WFile}. One send at a time is under way; what comes meanwhile leaves together. */
 export class StreamWriter implements WFile {
@@ -88,17 +85,17 @@ export class StreamWriter implements WFile {
       }
     }
     if (this.#error !== undefined) return this.#refused()
-    if (this.length <= this.#highWaterMark) return written
+    if (this.length <= this.#highWaterMark) return settled
     this.#drained ??= deferred<void>()
     return this.#drained.promise
   }
 
   flush(): Promise<void> {
     if (this.#error !== undefined) return this.#refused()
-    if (this.length === 0) return written
+    if (this.length === 0) return settled
     if (!this.#sending) this.#send()
     if (this.#error !== undefined) return this.#refused()
-    if (this.length === 0) return written
+    if (this.length === 0) return settled
     const done = deferred<void>()
     this.#flushing ??= []
     this.#flushing.push({ upTo: this.#written, done })
@@ -117,8 +114,8 @@ export class StreamWriter implements WFile {
         else this.#finish()
       }
     }
-    if (this.#error !== undefined) return this.#lost ? rejection(errorOf(this.#error)) : written
-    if (this.#finished) return written
+    if (this.#error !== undefined) return this.#lost ? rejection(errorOf(this.#error)) : settled
+    if (this.#finished) return settled
     this.#ending ??= deferred<void>()
     return this.#ending.promise
   }

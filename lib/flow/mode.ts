@@ -1,5 +1,5 @@
 import { closeSource } from '../iterator/close-source.ts'
-import { type Deferred, deferred } from '../iterator/deferred.ts'
+import { type Deferred, deferred, mayReject, pending } from '../iterator/deferred.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
 import { Intake } from './intake.ts'
@@ -50,7 +50,7 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
       return Promise.resolve({ done: false, value: outcome })
     }
     if (this.#intake.isLeft || (this.#intake.isOver && this.#running === 0)) return this.#intake.end()
-    const reader = deferred<IteratorResult<Outcome<R, V>, undefined>>()
+    const reader = pending<IteratorResult<Outcome<R, V>, undefined>>()
     this.#parked.push(reader)
     this.#pull()
     return reader.promise
@@ -98,6 +98,9 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
 
   #wake(): void {
     if (!this.#intake.isOver || this.#running > 0) return
-    for (const reader of this.#parked.splice(0)) this.#intake.end().then(reader.resolve, reader.reject)
+    for (const reader of this.#parked.splice(0)) {
+      mayReject(reader.promise)
+      this.#intake.end().then(reader.resolve, reader.reject)
+    }
   }
 }

@@ -1,9 +1,9 @@
 import { type FramePlace, FrameRequest } from '../accept/request/frame-request.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
-import { written } from '../bytes/stream-writer.ts'
 import { AbortedError } from '../errors.ts'
 import { undelivered } from '../events.ts'
+import { settled } from '../iterator/deferred.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Writable } from '../wfile.ts'
 
@@ -87,7 +87,7 @@ export class ReplyOrder {
     else {
       const writing = this.host.request.wfile.write(bytes)
       // Most need not wait: nor need they go through promises then.
-      if (writing !== written) return writing.catch((error: unknown) => this.#cutOff(place, error))
+      if (writing !== settled) return writing.catch((error: unknown) => this.#cutOff(place, error))
     }
     return undefined
   }
@@ -123,7 +123,7 @@ export class ReplyOrder {
       }
       if (waiting !== undefined) {
         const writing = this.host.request.wfile.write(waiting)
-        if (writing !== written) {
+        if (writing !== settled) {
           this.#writing = true
           writing.then(this.#written, this.#lost)
           return

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { show } from '../arguments.ts'
 import { type AbortCause, AbortedError, BusyError } from '../errors.ts'
 import { requestEnd, requestStart } from '../events.ts'
-import { rejection } from '../iterator/deferred.ts'
+import { mayReject, rejection } from '../iterator/deferred.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
 import { BaseRequestHandler, handlerBrand } from './base.ts'
@@ -74,7 +74,7 @@ class HandlerWork<R extends Request> implements Work {
     if (this.#running !== undefined) return rejection(new BusyError('Cannot run the work of a request twice'))
     this.#running = this.#settle()
     // A processRequest that forgets to return it must not end the process: the outcome tells.
-    this.#running.catch(() => {})
+    mayReject(this.#running)
     return this.#running
   }
 

@@ -1,10 +1,9 @@
-import { deferred } from './deferred.ts'
+import { type Deferred, deferred, pending } from './deferred.ts'
 import { isPromiseLike } from './promise-like.ts'
 
 interface Reader<T> {
   readonly owner: object
-  readonly resolve: (result: IteratorResult<T, undefined>) => void
-  readonly reject: (error: unknown) => void
+  readonly asked: Deferred<IteratorResult<T, undefined>>
 }
 
 const done = { done: true, value: undefined } as const
@@ -60,18 +59,17 @@ export class HandOff<T> {
     if (this.#kept.length > 0) return Promise.resolve({ done: false, value: this.#kept.shift() as T })
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error)
     if (this.#ended) return Promise.resolve(done)
-    const promise = new Promise<IteratorResult<T, undefined>>((resolve, reject) => {
-      this.#readers.push({ owner, resolve, reject })
-    })
+    const asked = pending<IteratorResult<T, undefined>>()
+    this.#readers.push({ owner, asked })
     if (!this.#pulling) this.#fetch()
-    return promise
+    return asked.promise
   }
 
   /** Take back what this owner asked for: its parked calls get `done`. */
   release(owner: object): void {
     for (const reader of this.#readers.filter((parked) => parked.owner === owner)) {
       this.#readers.splice(this.#readers.indexOf(reader), 1)
-      reader.resolve(done)
+      reader.asked.resolve(done)
     }
   }
 
@@ -81,7 +79,7 @@ export class HandOff<T> {
     else {
       const reader = this.#readers.shift()
       if (reader === undefined) this.#kept.unshift(item)
-      else reader.resolve({ done: false, value: item })
+      else reader.asked.resolve({ done: false, value: item })
     }
   }
 
@@ -89,7 +87,7 @@ export class HandOff<T> {
   end(): void {
     this.#ended = true
     this.#endReached.resolve()
-    for (const reader of this.#readers.splice(0)) reader.resolve(done)
+    for (const reader of this.#readers.splice(0)) reader.asked.resolve(done)
     for (const item of this.#kept.splice(0)) this.#ends.refuse(item)
   }
 
@@ -144,6 +142,6 @@ export class HandOff<T> {
     this.#ended = true
     this.#endReached.resolve()
     this.#failure = { error }
-    for (const reader of this.#readers.splice(0)) reader.reject(error)
+    for (const reader of this.#readers.splice(0)) reader.asked.reject(error)
   }
 }

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { type Flushable, flushThisTurn, flushWithTurn } from '../../bytes/flush-turn.ts'
 import { acceptError } from '../../events.ts'
-import { type Deferred, deferred } from '../../iterator/deferred.ts'
+import { type Deferred, pending } from '../../iterator/deferred.ts'
 import { triage } from '../triage.ts'
 import { Readiness } from './readiness.ts'
 
@@ -61,7 +61,7 @@ export class OnDemand<T> implements Flushable {
       const item = this.#take()
       if (item !== undefined) return item
     }
-    this.#parked = deferred<T | undefined>()
+    this.#parked = pending<T | undefined>()
     this.#later()
     return this.#parked.promise
   }

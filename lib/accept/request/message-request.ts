@@ -4,7 +4,7 @@ import { MessageWriter } from '../../bytes/message-writer.ts'
 import { ByteReader } from '../../bytes/reader.ts'
 import { toBuffer } from '../../bytes/to-buffer.ts'
 import type { AbortedError } from '../../errors.ts'
-import { rejection } from '../../iterator/deferred.ts'
+import { rejection, settled } from '../../iterator/deferred.ts'
 import type { Fault } from '../../iterator/fault.ts'
 import { isPromiseLike } from '../../iterator/promise-like.ts'
 import { type Settlement, toError } from '../../outcome.ts'
@@ -16,9 +16,6 @@ import { requestClosed } from './request-closed.ts'
 
 /** What a `reply` returns that tells by {@link MessageRequest.replied} how it went. */
 export const repliesLater = Symbol('replies later')
-
-// One promise for all that have nothing to wait for.
-const left: Promise<void> = Promise.resolve()
 
 /** What a {@link MessageRequest} is made of. */
 export interface MessageOptions {
@@ -209,7 +206,7 @@ export class MessageRequest extends RequestBase {
     }
     if (isPromiseLike(released)) return this.#leaveAfter(released, outcome)
     this.leave(outcome)
-    return left
+    return settled
   }
 
   async #leaveAfter(released: PromiseLike<unknown>, outcome: Settlement): Promise<void> {

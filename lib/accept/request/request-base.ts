@@ -2,6 +2,7 @@ import type { Source } from 'it-stream-types'
 import { type Address, formatAddress } from '../../address.ts'
 import { type AbortCause, AbortedError } from '../../errors.ts'
 import { undelivered } from '../../events.ts'
+import { mayReject, settled } from '../../iterator/deferred.ts'
 import { LazySignal } from '../../iterator/lazy-signal.ts'
 import { type Settlement, toError } from '../../outcome.ts'
 import type { Request, RequestServer } from '../../request.ts'
@@ -98,10 +99,10 @@ export abstract class RequestBase implements Request {
       this.#outcome = outcome
       this.#closing = this.finish(outcome)
       // Whoever awaits it gets its error; where nobody does, the signal and the events have told.
-      this.#closing.catch(() => {})
+      mayReject(this.#closing)
     }
     // Not yet there where finish() itself calls back into close().
-    return this.#closing ?? Promise.resolve()
+    return this.#closing ?? settled
   }
 
   /**
