@@ -52,10 +52,12 @@ export class NativeWire extends Wire implements Watched {
    * @param fd - open, non-blocking, and nobody else's
    * @param host - who is told what happens
    * @param noDelay - set TCP_NODELAY before it could matter
+   * @param inParts - a short read never says that all was read: a Unix socket ends one where descriptors were sent along
    */
-  constructor(fd: number, host: WireHost, noDelay: boolean) {
+  constructor(fd: number, host: WireHost, noDelay: boolean, inParts = false) {
     super(host, noDelay)
     this.#fd = fd
+    this.#more = inParts
   }
 
   override get fd(): number | undefined {

@@ -48,12 +48,13 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
    * @param host - who is told what happens
    * @param stats - where bytes are counted
    * @param noDelay - set TCP_NODELAY before it could matter
+   * @param isUnix - whether a bare descriptor is that of a Unix socket
    */
-  constructor(socket: Socket | number, host: FlowHost, stats: Stats, noDelay: boolean) {
+  constructor(socket: Socket | number, host: FlowHost, stats: Stats, noDelay: boolean, isUnix: boolean) {
     this.#host = host
     this.#stats = stats
     this.#wire =
-      typeof socket === 'number' ? new NativeWire(socket, this, noDelay) : new SocketWire(socket, this, noDelay)
+      typeof socket === 'number' ? new NativeWire(socket, this, noDelay, isUnix) : new SocketWire(socket, this, noDelay)
   }
 
   /** The socket, to ask it things: made of a bare descriptor, which must be suspended then. */

@@ -57,7 +57,7 @@ export class StreamRequest extends RequestBase {
     noDelay: boolean
   ) {
     super(server, clientAddress)
-    this.#flow = new SocketFlow(socket, this, stats, noDelay)
+    this.#flow = new SocketFlow(socket, this, stats, noDelay, clientAddress?.family === 'unix')
   }
 
   /** The input. */
