@@ -248,12 +248,8 @@ export class NativeWire extends Wire implements Watched {
     const ended = this.#ended as Sent
     this.#ended = undefined
     this.#outputOver = true
-    // Where the peer has ended, closing says the same.
-    if (!this.#inputOver && !this.isGone && libc().shutdown(this.#fd, SHUT_WR) !== 0) {
-      ended(libc().error('shutdown'))
-      this.destroy()
-      return
-    }
+    // Where the peer has ended, closing says the same. One that has reset can't be told, and all had left.
+    if (!this.#inputOver && !this.isGone) libc().shutdown(this.#fd, SHUT_WR)
     ended()
     if (this.#inputOver) this.destroy()
   }

@@ -193,6 +193,16 @@ describe('what finds no room', () => {
   })
 })
 
+it('has ended well towards a peer that has reset, as sockets of Node’s have: all had left', async () => {
+  const { wire, host, peer } = wired(tcpPair())
+  peer.reset()
+  await turns(3)
+  const ended: unknown[] = []
+  wire.end((error) => ended.push(error))
+  expect(ended).toEqual([undefined])
+  expect(host.told).toEqual([])
+})
+
 describe('a wire that is destroyed', () => {
   it('in the middle of a read tells nothing more but that it is closed', async () => {
     const { wire, host, peer } = wired(unixPair(), true)
