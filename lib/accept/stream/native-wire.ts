@@ -3,7 +3,7 @@ import { EAGAIN, EINTR, libc } from '../native/libc.ts'
 import { EPOLLERR, EPOLLHUP, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, reactor, type Watched } from '../native/reactor.ts'
 import { receive, received, receiveNothing, worthAsking } from '../native/receive.ts'
 import { SocketWire } from './socket-wire.ts'
-import { type Sent, Wire, type WireHost } from './wire.ts'
+import { type Sent, takenAway, Wire, type WireHost } from './wire.ts'
 
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
@@ -215,6 +215,8 @@ export class NativeWire extends Wire implements Watched {
     const last = chunks.length - 1
     for (let i = 0; i <= last; i++) {
       let chunk = chunks[i] as Uint8Array
+      // It had bytes, and has waited.
+      if (chunk.length === 0) return this.#wasTakenAway(chunks.slice(i))
       // Asked until it says no: only then an event tells of room.
       for (;;) {
         const sent = send(this.#fd, chunk, chunk.length, MSG_DONTWAIT | MSG_NOSIGNAL | (i < last ? MSG_MORE : 0))
@@ -224,6 +226,12 @@ export class NativeWire extends Wire implements Watched {
       }
     }
     return undefined
+  }
+
+  #wasTakenAway(left: Uint8Array[]): Uint8Array[] {
+    this.#failure ??= takenAway('Bytes')
+    this.#goOnLater()
+    return left
   }
 
   #sendRest(rest: Uint8Array[]): void {

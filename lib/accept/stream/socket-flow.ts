@@ -256,7 +256,10 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
 
   failed(error: Error): void {
     // Once all has left, how the peer goes is its own affair.
-    if (!this.#outputEnded || !this.discarding) this.#host.peerGone(error)
+    if (this.#outputEnded && this.discarding) return
+    // The peer is there: what it was to get is not.
+    if (error instanceof TypeError) this.#host.outputLost(error)
+    else this.#host.peerGone(error)
   }
 
   timedOut(): void {

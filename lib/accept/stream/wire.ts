@@ -28,11 +28,16 @@ export interface WireHost {
 /** Called once, when what was sent is the kernel's, or with an error. */
 export type Sent = (error?: Error | null) => void
 
+/** The error of bytes whose buffer was detached before they had left. */
+export function takenAway(what: string): TypeError {
+  return new TypeError(`${what} were taken away before they were sent: their buffer is detached`)
+}
+
 // A peer could not tell: nothing, or zeros, would go in their place.
 function checkWhole(chunks: readonly Uint8Array[], bytes: number): void {
   let left = bytes
   for (let i = 0; i < chunks.length; i++) left -= (chunks[i] as Uint8Array).length
-  if (left !== 0) throw new TypeError(`${left} bytes were taken away before they were sent: their buffer is detached`)
+  if (left !== 0) throw takenAway(`${left} bytes`)
 }
 
 /** What moves the bytes of a connection: a bare descriptor, or a socket of Node's. */

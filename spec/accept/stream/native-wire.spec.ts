@@ -181,6 +181,22 @@ describe('what finds no room', () => {
     expect(host.told).toEqual([])
   })
 
+  it('fails where its bytes are taken away while it waits, and nothing leaves in their place', async () => {
+    const { wire, host, peer } = wired(narrow(unixPair()), true)
+    const taken = new Uint8Array(1_000_000)
+    const sent: unknown[] = []
+    wire.send([taken, Buffer.from('tail')], taken.length + 4, (error) => sent.push(error?.name))
+    structuredClone(taken.buffer, { transfer: [taken.buffer] })
+    let last = Buffer.alloc(0)
+    for (let bytes = peer.receive(); bytes === undefined || bytes.length > 0; bytes = peer.receive()) {
+      if (bytes === undefined) await turns()
+      else last = bytes
+    }
+    expect(String(last.subarray(-4))).not.toBe('tail')
+    expect(sent).toEqual(['TypeError'])
+    expect(host.told).toEqual(['failed TypeError', 'closed'])
+  })
+
   it('is told of a peer that goes', async () => {
     const { wire, host, peer } = wired(narrow(tcpPair()))
     const sent: unknown[] = []
