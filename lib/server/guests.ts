@@ -30,7 +30,9 @@ export class Guests {
 
   /** One more, until it has gone. */
   add(request: Guest): void {
-    request[seat] = { at: this.#present.length, since: performance.now(), gone: undefined }
+    const other = request[seat]
+    if (other !== undefined && (this.#seatOf(request)?.at ?? -1) >= 0) return
+    request[seat] = { host: this, other, at: this.#present.length, since: performance.now(), gone: undefined }
     this.#present.push(request)
     request.whenClosed(this.#gone)
   }
@@ -47,9 +49,9 @@ export class Guests {
     const now = performance.now()
     const cut: StillOpen[] = []
     // In the order in which they came: those who left have mixed it up.
-    const left = this.#present.splice(0).sort((a, b) => seatOf(a).since - seatOf(b).since)
+    const left = this.#present.splice(0).sort((a, b) => this.#taken(a).since - this.#taken(b).since)
     for (const request of left) {
-      const place = seatOf(request)
+      const place = this.#taken(request)
       place.at = -1
       place.gone = undefined
       const { clientAddress, bytesIn, bytesOut } = request
@@ -64,12 +66,12 @@ export class Guests {
 
   /** Whoever held a request, which may have gone meanwhile, has done with it. */
   letGo(request: Guest): void {
-    const outcome = request[seat]?.gone
+    const outcome = this.#seatOf(request)?.gone
     if (outcome !== undefined) this.#gone(request, outcome)
   }
 
   readonly #gone = (request: Guest, outcome: Settlement): void => {
-    const place = request[seat]
+    const place = this.#seatOf(request)
     if (place === undefined || place.at < 0) return
     // The peer has gone, its handler has not: it is somebody's work still.
     if (request.held) {
@@ -86,7 +88,7 @@ export class Guests {
   /** The last takes the place that is left. */
   #leave(place: Seat): void {
     const last = this.#present.pop() as Guest
-    const its = seatOf(last)
+    const its = this.#taken(last)
     if (its !== place) {
       this.#present[place.at] = last
       its.at = place.at
@@ -94,10 +96,17 @@ export class Guests {
     place.at = -1
     place.gone = undefined
   }
-}
 
-function seatOf(guest: Guest): Seat {
-  return guest[seat] as Seat
+  // A server may hand out what it gets from another: the request is a guest of both.
+  #seatOf(guest: Guest): Seat | undefined {
+    let its = guest[seat]
+    while (its !== undefined && its.host !== this) its = its.other
+    return its
+  }
+
+  #taken(guest: Guest): Seat {
+    return this.#seatOf(guest) as Seat
+  }
 }
 
 function wasRefused(reason: Error): boolean {

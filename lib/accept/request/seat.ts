@@ -5,6 +5,10 @@ export const seat = Symbol('seat')
 
 /** A place among the guests of a server. */
 export interface Seat {
+  /** Whose guest it is here. */
+  readonly host: object
+  /** Its place among the guests of another server, from which this one took it. */
+  readonly other: Seat | undefined
   /** Where it is in the list; -1 once it is left. */
   at: number
   /** When it was taken, in milliseconds of `performance.now()`. */
