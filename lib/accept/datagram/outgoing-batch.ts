@@ -66,7 +66,7 @@ export class OutgoingBatch implements Flushable {
   /** One more, of {@link largestInBatch} bytes at most, to a peer that has an address. */
   add(reply: Outgoing): void {
     // Not when it becomes full: whoever adds a reply is not ready yet to hear what has become of it.
-    if (this.#replies.length === this.#ends.most) this.flushTurn()
+    while (this.#replies.length >= this.#ends.most) this.flushTurn()
     if (this.#replies.push(reply) === 1) flushThisTurn(this)
   }
 
@@ -80,14 +80,15 @@ export class OutgoingBatch implements Flushable {
       }
       const messages = this.#pack(replies, from)
       const sent = libc().sendmmsg(this.#ends.fd(), memory().vector.headers, messages, MSG_DONTWAIT | MSG_NOSIGNAL)
-      for (let message = 0; message < sent; message++) {
-        for (let left = this.#runs[message] as number; left > 0; left--) (replies[from++] as Outgoing).left()
-      }
+      // Counted before anybody is told, who may reply to others then.
+      let to = from
+      for (let message = 0; message < sent; message++) to += this.#runs[message] as number
+      while (from < to) (replies[from++] as Outgoing).left()
       // Where some have left the next call tells what is wrong with the one that has not.
       if (sent > 0) continue
       const run = this.#runs[0] as number
       if (run > 1 && cannotCut.has(libc().errno())) this.#segments = false
-      else for (let left = run; left > 0; left--) (replies[from++] as Outgoing).refused()
+      else for (to += run; from < to; ) (replies[from++] as Outgoing).refused()
     }
   }
 
