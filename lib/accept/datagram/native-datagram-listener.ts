@@ -146,6 +146,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
       this.#binding.leave(this.#fd)
     } finally {
       try {
+        // Nobody else can serve what was taken with others.
+        this.#last.push(...this.#ahead.splice(0))
         if (!this.#binding.isShared) this.#intake?.takeAll((request) => this.#last.push(request))
       } finally {
         this.#intake?.close(this.#last)

@@ -2,23 +2,28 @@ import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { DatagramBinding } from '../../../lib/accept/datagram/datagram-binding.ts'
 import { NativeDatagramListener } from '../../../lib/accept/datagram/native-datagram-listener.ts'
 import { UDPBinding } from '../../../lib/accept/datagram/udp-binding.ts'
+import { libc } from '../../../lib/accept/native/libc.ts'
 import {
   type AcceptErrorEvent,
   BaseServer,
   type DatagramRequest,
   drain,
   formatAddress,
+  type InternetAddress,
   sequential,
   UDPServer
 } from '../../../lib/index.ts'
 import { zeroStats } from '../../../lib/stats.ts'
 import { UDPPeer } from '../../support/datagram-peers.ts'
 import { overhear } from '../../support/events.ts'
+import { madeSocket, otherHolder } from '../../support/made-sockets.ts'
 import { udp } from '../../support/servers.ts'
 import { turns, watch } from '../../support/turns.ts'
 import { checkNothingUnhandled } from '../../support/unhandled.ts'
 
 checkNothingUnhandled()
+
+const MSG_DONTWAIT = 0x40
 
 /** What recvfrom, or recvmmsg, says instead, one for each call. */
 let mishaps: string[] = []
@@ -147,8 +152,8 @@ describe('an error of recvfrom', () => {
 })
 
 describe('a native datagram listener', () => {
-  async function listening(binding: DatagramBinding): Promise<NativeDatagramListener> {
-    const listener = new NativeDatagramListener(binding, limits, new BaseServer(), zeroStats())
+  async function listening(binding: DatagramBinding, others = {}): Promise<NativeDatagramListener> {
+    const listener = new NativeDatagramListener(binding, { ...limits, ...others }, new BaseServer(), zeroStats())
     await listener.listen()
     onTestFinished(() => listener.release())
     return listener
@@ -181,6 +186,27 @@ describe('a native datagram listener', () => {
     expect(String((await parked)?.packet)).toBe('a')
     expect(String((listener.accept() as DatagramRequest).packet)).toBe('b')
     expect(listener.accept()).toBe(undefined)
+  })
+
+  it('hands over at the close what it took with others, though the rest is left to those who share its socket', async () => {
+    const { fd, address } = madeSocket('IPv4', 'datagram')
+    const listener = await listening(new UDPBinding({ ...options, fd }), { maxPending: 100 })
+    const peer = await UDPPeer.bound()
+    for (let i = 0; i < 40; i++) await peer.send(address as InternetAddress, `${i}`)
+    const taken: string[] = []
+    while (listener.waiting === 0) taken.push(String((await listener.accept())?.packet))
+    const shared = otherHolder(fd)
+    await listener.close()
+    for (let next = listener.accept(); next !== undefined; next = listener.accept()) {
+      taken.push(String((next as DatagramRequest).packet))
+    }
+    expect(taken.length).toBeLessThan(40)
+    const bytes = Buffer.alloc(10)
+    for (let at = taken.length; at < 40; at++) {
+      const size = libc().recv(shared, bytes, bytes.length, MSG_DONTWAIT)
+      taken.push(bytes.toString('latin1', 0, size))
+    }
+    expect(taken).toEqual(Array.from({ length: 40 }, (_, i) => `${i}`))
   })
 
   it('tells senders apart that take turns, and answers each', async () => {
