@@ -8,6 +8,7 @@ import { listenError } from '../listen-error.ts'
 import { boundAddress } from '../native/bind-socket.ts'
 import { EAGAIN, libc } from '../native/libc.ts'
 import { OnDemand } from '../native/on-demand.ts'
+import { reactor } from '../native/reactor.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
@@ -62,6 +63,8 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     const binding = this.#binding
     let fd: number
     try {
+      // Made while there are descriptors: the first connection may take the last one.
+      reactor()
       fd = await binding.open()
     } catch (error) {
       this.#closed = true

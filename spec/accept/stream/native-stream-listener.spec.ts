@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { type StreamRequest, sequential, type TCPServer } from '../../../lib/index.ts'
 import { deferred } from '../../../lib/iterator/deferred.ts'
+import { runChild } from '../../support/child.ts'
 import { dial, exchange, received } from '../../support/peers.ts'
 import { gone, tcp, unix } from '../../support/servers.ts'
 import { turns } from '../../support/turns.ts'
@@ -144,4 +145,32 @@ describe('a number that the kernel has given to another client', () => {
     }
     await server.close({ deadline: 0 })
   })
+})
+
+it('serves a connection that took the last descriptor there was', async () => {
+  const { code, stdout } = await runChild(`
+    import { closeSync, openSync } from 'node:fs'
+    import { connect } from 'node:net'
+    const server = await new lib.TCPServer({ host: '127.0.0.1', port: 0, backend: 'native' }).listen()
+    const client = connect(server.address.port)
+    await new Promise((resolve) => client.once('connect', resolve))
+    client.setEncoding('utf8').on('data', (text) => console.log(text))
+    const fillers = []
+    try {
+      for (;;) fillers.push(openSync('/dev/null'))
+    } catch ({ code }) {
+      console.log(code)
+    }
+    closeSync(fillers.pop())
+    const { value: request } = await server.requests().next()
+    const ping = request.rfile.readExactly(4)
+    client.write('ping')
+    request.wfile.write(await ping)
+    await request.close()
+    client.end()
+    for (const filler of fillers) closeSync(filler)
+    await server.close()
+  `)
+  expect(stdout).toBe('EMFILE\nping\n')
+  expect(code).toBe(0)
 })
