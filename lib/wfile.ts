@@ -9,7 +9,8 @@ export type Writable = Uint8Array | Uint8ArrayList | string
  * On a connection, writes made in one turn of the event loop leave together, in one system call. On a message (a
  * datagram) everything written is the one reply, sent when the request is closed well.
  *
- * Resources: bytes are held, not copied, until they have left: don't change them before `flush()` has returned.
+ * Resources: bytes are held, not copied, until they have left: don't change them before `flush()` has returned; on a
+ * message, before `close()` has.
  * Errors: an error of a write that nobody awaited is never an unhandled rejection; it comes back from the next `write`,
  * `flush` or `end`. {@link AbortedError} once the peer is gone, {@link ClosedError} after `end()`,
  * {@link LimitExceededError} where writes are piled up without being awaited.

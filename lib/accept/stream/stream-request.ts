@@ -251,7 +251,7 @@ export class StreamRequest extends RequestBase {
 
   /** @internal */
   timedOut(timeout: number): void {
-    this.abortFor('timeout', `nothing came or left for ${timeout} ms`)
+    this.abortFor('timeout', `a read or write waited ${timeout} ms for the peer`)
   }
 
   /** @internal */

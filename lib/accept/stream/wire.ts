@@ -19,7 +19,7 @@ export interface WireHost {
   inputEnded(): void
   /** The peer has reset the connection, or can't be written to. */
   failed(error: Error): void
-  /** Nothing came or left for as long as the timeout says. */
+  /** A send got nowhere for as long as the timeout says; by a socket of Node's, nothing came meanwhile either. */
   timedOut(): void
   /** The descriptor has been given back. */
   closed(): void
