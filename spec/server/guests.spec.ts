@@ -65,7 +65,7 @@ describe('a request that two servers hand out, one of them from the other', () =
   })
 
   it('holds up the close of neither', async () => {
-    class Source extends BaseServer<Request> {
+    class Source extends BaseServer {
       readonly #requests = [message(), message()]
       override getRequest(): Request | undefined {
         return this.#requests.shift()
@@ -73,7 +73,7 @@ describe('a request that two servers hand out, one of them from the other', () =
     }
     const source = new Source()
     const loop = source.requests()
-    class Relay extends BaseServer<Request> {
+    class Relay extends BaseServer {
       override async getRequest(): Promise<Request | undefined> {
         return (await loop.next()).value as Request | undefined
       }
