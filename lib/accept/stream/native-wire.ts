@@ -96,7 +96,8 @@ export class NativeWire extends Wire implements Watched {
     if (!this.#reading) {
       this.#reading = true
       // Only bytes are taken here: whoever asks for them is in the middle of asking, and hears of an end or an error later.
-      if (this.host.discarding) this.#drained = true
+      // What is dropped can wait for its event, but where that has been told already.
+      if (this.host.discarding) this.#drained = !this.#watched
       else this.#receiveOnce()
     }
     this.#carryOn()

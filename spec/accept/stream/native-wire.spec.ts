@@ -156,6 +156,25 @@ describe('whoever wants no more for now', () => {
   })
 })
 
+it('drops at the close what came, and hears of the end that came, while only room to write was waited for', async () => {
+  const { wire, host, peer } = wired(unixPair(), true)
+  const sent: unknown[] = []
+  wire.send([Buffer.alloc(4_000_000)], 4_000_000, (error) => sent.push(error))
+  peer.send('unread')
+  peer.end()
+  while (sent.length === 0) if (peer.receive() === undefined) await turns()
+  wire.end((error) => sent.push(error))
+  await turns(5)
+  expect(host.told).toEqual([])
+  host.discarding = true
+  wire.read()
+  await until(() => host.told.length > 2)
+  expect([sent, host.told]).toEqual([
+    [undefined, undefined],
+    ['dropped 6', 'end', 'closed']
+  ])
+})
+
 describe('what finds no room', () => {
   function narrow(pair: RawPair): RawPair {
     libc().setsockopt(pair.fd, SOL_SOCKET, SO_SNDBUF, new Int32Array([4_096]), 4)
