@@ -206,7 +206,7 @@ describe('what finds no room', () => {
     const sent: unknown[] = []
     wire.send([taken, Buffer.from('tail')], taken.length + 4, (error) => sent.push(error?.name))
     structuredClone(taken.buffer, { transfer: [taken.buffer] })
-    let last = Buffer.alloc(0)
+    let last: Buffer = Buffer.alloc(0)
     for (let bytes = peer.receive(); bytes === undefined || bytes.length > 0; bytes = peer.receive()) {
       if (bytes === undefined) await turns()
       else last = bytes
