@@ -26,12 +26,17 @@ function cells(row: FigureRow, { found }: FigureSummary): string[][] {
     describe(ours),
     describe(rival),
     ratio === undefined ? '–' : describeSpread(ratio),
-    describeGoal({ unit, atMost, ratioAtMost }),
+    describeFigureGoal({ unit, atMost, ratioAtMost }),
     reached === undefined ? '' : reached ? 'reached' : 'missed'
   ])
 }
 
-function describeGoal({ unit, atMost, ratioAtMost }: Pick<FigureFound, 'unit' | 'atMost' | 'ratioAtMost'>): string {
+/** What a figure has to reach */
+export function describeFigureGoal({
+  unit,
+  atMost,
+  ratioAtMost
+}: Pick<FigureFound, 'unit' | 'atMost' | 'ratioAtMost'>): string {
   return [
     ...(atMost === undefined ? [] : [`≤ ${atMost} ${unit}`]),
     ...(ratioAtMost === undefined ? [] : [`ratio ≤ ${ratioAtMost}`])

@@ -1,4 +1,5 @@
 import type { Goal } from './benchmark.ts'
+import { describeFigureGoal } from './figures-table.ts'
 import type { KeptResults, KeptRow } from './kept-results.ts'
 import { describeSpread, type Spread } from './spread.ts'
 
@@ -58,13 +59,13 @@ function figureCells(row: KeptRow): Cells[] {
   const marked = figures.warnings.length > 0 ? mark : ''
   return figures.found
     .filter(({ reached }) => reached !== undefined)
-    .map(({ name, unit, atMost, ours, rival, reached }) => [
+    .map(({ name, unit, atMost, ratioAtMost, ours, rival, reached }) => [
       work,
       rivalOf(row),
       `${name}, ${unit}`,
       describeSpread(ours) + marked,
       describeSpread(rival) + marked,
-      `≤ ${atMost} ${unit}`,
+      describeFigureGoal({ unit, atMost, ratioAtMost }),
       answer(reached)
     ])
 }
