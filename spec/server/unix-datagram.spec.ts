@@ -225,6 +225,8 @@ print('\\n'.join(peer.recv(100).decode() for i in range(200)))
     void drain(stage((request: DatagramRequest) => request.wfile.write(request.packet))(server))
     const peer = unixPeer(temporaryPath())
     await ask(peer, server.address.path, 60)
+    // Until then the server's own queue may be full.
+    await until(() => server.stats().accepted === 60)
     const other = unixPeer(temporaryPath())
     expect(String(await other.exchange(server.address.path, 'x'))).toBe('x')
     const { accepted, open, served } = server.stats()
