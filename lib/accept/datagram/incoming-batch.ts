@@ -1,9 +1,7 @@
 import { libc } from '../native/libc.ts'
+import { MSG_DONTWAIT, MSG_TRUNC } from '../native/message-flags.ts'
 import { longestSockaddr } from '../native/sockaddr.ts'
 import { MessageVector, vectorLength } from './message-vector.ts'
-
-const MSG_DONTWAIT = 0x40
-const MSG_TRUNC = 0x20
 
 /** Datagrams received by one system call. One for all listeners of a size: what came is copied out before the next call. */
 export class IncomingBatch {

@@ -7,6 +7,8 @@ import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { boundAddress } from '../native/bind-socket.ts'
 import { EAGAIN, libc } from '../native/libc.ts'
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC } from '../native/message-flags.ts'
+import { openBound } from '../native/native-binding.ts'
 import { OnDemand, skipped } from '../native/on-demand.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { ProcessHold } from '../process-hold.ts'
@@ -20,10 +22,6 @@ import { vectorLength } from './message-vector.ts'
 import { Outbox, type Reply } from './outbox.ts'
 import { largestInBatch, OutgoingBatch } from './outgoing-batch.ts'
 import { notDelivered } from './undelivered.ts'
-
-const MSG_DONTWAIT = 0x40
-const MSG_TRUNC = 0x20
-const MSG_NOSIGNAL = 0x4000
 
 // Of the replies that wait: so much may wait for one peer.
 const peersShare = 1 / 4
@@ -104,32 +102,14 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     return this.#ahead.length + this.#last.length
   }
 
-  async listen(): Promise<void> {
-    let fd: number
-    try {
-      fd = await this.#binding.open()
-    } catch (error) {
-      this.#closed = true
-      throw listenError(this.#binding.where, error as NodeJS.ErrnoException)
-    }
-    if (this.#closed) {
-      try {
-        this.#binding.leave(fd)
-      } finally {
-        libc().close(fd)
+  listen(): Promise<void> {
+    return openBound(this.#binding, {
+      isClosed: () => this.#closed,
+      opened: (fd) => this.#opened(fd),
+      failed: () => {
+        this.#closed = true
       }
-      throw new ClosedError(`Cannot listen on ${this.#binding.where}: it was closed meanwhile`)
-    }
-    this.#fd = fd
-    this.#intake = new OnDemand(fd, {
-      take: (likely) => this.#take(likely),
-      fatal: (error) => listenError(formatAddress(this.#address), error)
     })
-    this.#address = boundAddress(fd)
-    const size = Math.min(this.#binding.largest, this.#limits.maxPacketSize) + 1
-    if (slab.length < size) slab = Buffer.allocUnsafeSlow(size)
-    this.#size = size
-    this.#hold.begin()
   }
 
   accept(): DatagramRequest | undefined | Promise<DatagramRequest | undefined> {
@@ -183,6 +163,19 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
 
   unref(): void {
     this.#hold.unref()
+  }
+
+  #opened(fd: number): void {
+    this.#fd = fd
+    this.#intake = new OnDemand(fd, {
+      take: (likely) => this.#take(likely),
+      fatal: (error) => listenError(formatAddress(this.#address), error)
+    })
+    this.#address = boundAddress(fd)
+    const size = Math.min(this.#binding.largest, this.#limits.maxPacketSize) + 1
+    if (slab.length < size) slab = Buffer.allocUnsafeSlow(size)
+    this.#size = size
+    this.#hold.begin()
   }
 
   /** The next datagram. */

@@ -1,10 +1,8 @@
 import { type Flushable, flushThisTurn } from '../../bytes/flush-turn.ts'
 import { libc } from '../native/libc.ts'
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../native/message-flags.ts'
 import { longestSockaddr } from '../native/sockaddr.ts'
 import { addressOf, MessageVector, vectorLength } from './message-vector.ts'
-
-const MSG_DONTWAIT = 0x40
-const MSG_NOSIGNAL = 0x4000
 
 // Of the control message that has the kernel cut one send into datagrams of a size.
 const SOL_UDP = 17

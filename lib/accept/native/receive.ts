@@ -1,6 +1,5 @@
 import { libc } from './libc.ts'
-
-const MSG_DONTWAIT = 0x40
+import { MSG_DONTWAIT } from './message-flags.ts'
 
 // Small reads share their memory, as Node's small Buffers do: whoever keeps one keeps no more than this.
 const poolSize = 8_192

@@ -1,6 +1,6 @@
 import { closeOriginal, copySocket, describe, listenOn } from '../native/inherited-socket.ts'
 import { libc } from '../native/libc.ts'
-import type { NativeBinding } from './native-binding.ts'
+import type { NativeBinding } from '../native/native-binding.ts'
 import type { InheritedListenerOptions } from './stream-options.ts'
 
 /** A stream socket that was made elsewhere, by libc. */

@@ -1,5 +1,4 @@
 import { type Address, formatAddress } from '../../address.ts'
-import { ClosedError } from '../../errors.ts'
 import { accepted } from '../../events.ts'
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
@@ -7,13 +6,13 @@ import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { boundAddress } from '../native/bind-socket.ts'
 import { EAGAIN, libc } from '../native/libc.ts'
+import { type NativeBinding, openBound } from '../native/native-binding.ts'
 import { OnDemand } from '../native/on-demand.ts'
 import { reactor } from '../native/reactor.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
 import { ProcessHold } from '../process-hold.ts'
-import type { NativeBinding } from './native-binding.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
 import { turnAway } from './turn-away.ts'
@@ -59,28 +58,15 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     return this.#last.length
   }
 
-  async listen(): Promise<void> {
-    const binding = this.#binding
-    let fd: number
-    try {
-      // Made while there are descriptors: the first connection may take the last one.
-      reactor()
-      fd = await binding.open()
-    } catch (error) {
-      this.#closed = true
-      throw listenError(binding.where, error as NodeJS.ErrnoException)
-    }
-    if (this.#closed) {
-      binding.leave(fd)
-      libc().close(fd)
-      throw new ClosedError(`Cannot listen on ${binding.where}: it was closed meanwhile`)
-    }
-    this.#fd = fd
-    this.#address = boundAddress(fd)
-    this.#hold.begin()
-    this.#intake = new OnDemand(fd, {
-      take: () => this.#take(),
-      fatal: (error) => listenError(formatAddress(this.#address), error)
+  listen(): Promise<void> {
+    return openBound(this.#binding, {
+      // While there are descriptors: the first connection may take the last one.
+      prepare: reactor,
+      isClosed: () => this.#closed,
+      opened: (fd) => this.#opened(fd),
+      failed: () => {
+        this.#closed = true
+      }
     })
   }
 
@@ -124,6 +110,16 @@ export class NativeStreamListener implements Listener<StreamRequest> {
 
   unref(): void {
     this.#hold.unref()
+  }
+
+  #opened(fd: number): void {
+    this.#fd = fd
+    this.#address = boundAddress(fd)
+    this.#hold.begin()
+    this.#intake = new OnDemand(fd, {
+      take: () => this.#take(),
+      fatal: (error) => listenError(formatAddress(this.#address), error)
+    })
   }
 
   #take(): StreamRequest | undefined {

@@ -3,11 +3,11 @@ import { isIP } from 'node:net'
 import { formatHost } from '../../address.ts'
 import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
+import type { NativeBinding } from '../native/native-binding.ts'
 import { openSocket } from '../native/open-socket.ts'
 import { AF_INET, AF_INET6, encodeInternet } from '../native/sockaddr.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_STREAM } from '../native/socket-type.ts'
-import type { NativeBinding } from './native-binding.ts'
 import type { TCPListenerOptions } from './stream-options.ts'
 
 /** TCP by libc. */

@@ -1,11 +1,11 @@
 import { formatPath } from '../../address.ts'
 import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
+import type { NativeBinding } from '../native/native-binding.ts'
 import { openSocket } from '../native/open-socket.ts'
 import { AF_UNIX, encodeUnix } from '../native/sockaddr.ts'
 import { SOCK_STREAM } from '../native/socket-type.ts'
 import { bindOwned, checkLength, isAbstract, UnixPath } from '../unix/unix-path.ts'
-import type { NativeBinding } from './native-binding.ts'
 import type { UnixListenerOptions } from './stream-options.ts'
 
 /** A Unix stream socket by libc. */

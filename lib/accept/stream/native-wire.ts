@@ -1,13 +1,11 @@
 import { Socket } from 'node:net'
 import { EAGAIN, EINTR, libc } from '../native/libc.ts'
+import { MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL } from '../native/message-flags.ts'
 import { EPOLLERR, EPOLLHUP, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, reactor, type Watched } from '../native/reactor.ts'
 import { receive, received, receiveNothing, worthAsking } from '../native/receive.ts'
 import { SocketWire } from './socket-wire.ts'
 import { type Sent, takenAway, Wire, type WireHost } from './wire.ts'
 
-const MSG_DONTWAIT = 0x40
-const MSG_NOSIGNAL = 0x4000
-const MSG_MORE = 0x8000
 const SHUT_WR = 1
 
 const IPPROTO_TCP = 6
