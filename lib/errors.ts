@@ -14,8 +14,17 @@
  * - `server-error`: {@link Request.abort} was called by the program
  * - `handshake`: `startTLS()` failed, or the request was closed in the middle of it
  * - `idle`: kept for the time limit of the same name
+ * - `worker-gone`: the child process or the thread that served it has died
  */
-export type AbortCause = 'peer-gone' | 'idle' | 'timeout' | 'handshake' | 'deadline' | 'refused' | 'server-error'
+export type AbortCause =
+  | 'peer-gone'
+  | 'idle'
+  | 'timeout'
+  | 'handshake'
+  | 'deadline'
+  | 'refused'
+  | 'server-error'
+  | 'worker-gone'
 
 /** Two uses at once of something that takes one at a time: two reads of one rfile, `detach()` after reading. */
 export class BusyError extends Error {
@@ -137,5 +146,20 @@ export class ListenError extends Error {
     super(message, { cause })
     this.name = 'ListenError'
     this.code = code
+  }
+}
+
+/** Children or threads of a pool died again and again before they could serve; `cause` is what the last of them said. */
+export class WorkerStartError extends Error {
+  /** Always `'ERR_WORKER_START'`. */
+  readonly code = 'ERR_WORKER_START'
+
+  /**
+   * @param message - what could not be started, and why
+   * @param cause - the worker's own error, where it has told it
+   */
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'WorkerStartError'
   }
 }

@@ -38,7 +38,8 @@ export {
   ListenError,
   NotListeningError,
   NotSupportedError,
-  UnexpectedEOFError
+  UnexpectedEOFError,
+  WorkerStartError
 } from './errors.ts'
 export type {
   AcceptErrorEvent,
@@ -51,19 +52,22 @@ export type {
   UndeliveredEvent
 } from './events.ts'
 export { drain } from './flow/drain.ts'
+export { type ForkOptions, forked, forkPool } from './flow/forked.ts'
 export type { FrameCodec } from './flow/frame-codec.ts'
 export { type FramedOptions, framed } from './flow/framed.ts'
 export { type LineCodecOptions, lines } from './flow/line-codec.ts'
 export { type Merging, merge } from './flow/merge.ts'
 export { type ParallelOptions, parallel } from './flow/parallel.ts'
 export { sequential } from './flow/sequential.ts'
+export { type ThreadsOptions, threadPool, threads } from './flow/threads.ts'
 export { verify } from './flow/verify.ts'
+export type { Pool } from './flow/worker/pool-face.ts'
 export { BaseRequestHandler } from './handler/base.ts'
 export { DatagramRequestHandler } from './handler/datagram.ts'
 export type { Handler, HandlerClass, HandlerFunction } from './handler/run.ts'
 export { StreamRequestHandler } from './handler/stream.ts'
 export { through } from './handler/through.ts'
-export type { Outcome, Settlement } from './outcome.ts'
+export type { Outcome, Runner, Settlement } from './outcome.ts'
 export type { CloseOptions, Report, Request, RequestServer, StillOpen, Work } from './request.ts'
 export type { LineOptions, LinesOptions, ReadOptions, RFile } from './rfile.ts'
 export { BaseServer, type HandleRequestOptions } from './server/base.ts'

@@ -11,6 +11,16 @@ export type Outcome<R, V = unknown> = Settlement<V> & {
   readonly request: R
   /** Milliseconds from the start of its work to its close. */
   readonly elapsed: number
+  /** The child process or the thread in which the handler ran; left out where that was this one. */
+  readonly ranBy?: Runner
+}
+
+/** A child process, or a thread, that serves requests. */
+export interface Runner {
+  /** Its process. */
+  readonly pid: number
+  /** Its thread, as `worker_threads` numbers them; left out where it is a process of its own. */
+  readonly threadId?: number
 }
 
 /** Anything thrown, as an `Error`. */

@@ -1,7 +1,7 @@
 import type { Duplex, Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Address } from './address.ts'
-import type { Outcome, Settlement } from './outcome.ts'
+import type { Outcome, Runner, Settlement } from './outcome.ts'
 import type { RFile } from './rfile.ts'
 import type { ServerStats, Stats } from './stats.ts'
 import type { WFile, Writable } from './wfile.ts'
@@ -48,6 +48,8 @@ export interface Request
   readonly lingering: boolean
   /** Set by a mode: its work closes the request, so the end of `sink` does not, and a closing server waits for it. */
   held: boolean
+  /** Set by a pool: the child process or the thread in which the handler ran. */
+  ranBy?: Runner | undefined
 
   /**
    * End the request: send what is left and release it. A message replies only where the outcome is `fulfilled`, which

@@ -58,6 +58,13 @@ export class Intake<R extends Request> {
     this.#left = true
   }
 
+  /** Give the source back, and end with an error. What comes meanwhile is refused. */
+  fail(error: unknown): void {
+    if (this.#isOver || this.#left) return
+    closeSource(this.iterator)
+    this.#failed(error)
+  }
+
   /** What the stage ends with: the source's error, once; then the end. */
   end(): Promise<IteratorResult<never, undefined>> {
     const failure = this.#failure
@@ -68,6 +75,7 @@ export class Intake<R extends Request> {
   readonly #pulled = (result: IteratorResult<R>): void => {
     this.#pulling = false
     if (result.done === true) {
+      if (this.#isOver) return
       this.#isOver = true
       this.#ends.over()
       return
@@ -79,12 +87,13 @@ export class Intake<R extends Request> {
       this.#failed(error)
       return
     }
-    if (this.#left) void refuseRequest(result.value, 'closing')
+    if (this.#left || this.#isOver) void refuseRequest(result.value, 'closing')
     else this.#ends.arrived(result.value)
   }
 
   readonly #failed = (error: unknown): void => {
     this.#pulling = false
+    if (this.#isOver) return
     this.#isOver = true
     this.#failure = { error }
     this.#ends.over()

@@ -72,6 +72,11 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
     return done
   }
 
+  /** Nobody can serve: give the source back, and end with the error when those that run have ended. */
+  fail(error: Error): void {
+    this.#intake.fail(error)
+  }
+
   #pull(): void {
     if (this.#running + this.#settled.length >= this.#plan.limit) return
     if (!this.#plan.onDemand || this.#parked.length > 0) this.#intake.pull()

@@ -187,7 +187,11 @@ export async function serveRequest<R extends Request, V>(
     if (reason !== abortReason) await server.noteError(reason, request)
     request.abort(reason)
   }
-  const outcome = { request, elapsed: performance.now() - begun, ...settlement } as Outcome<R, Awaited<V>>
+  const elapsed = performance.now() - begun
+  const { ranBy } = request
+  const outcome = (
+    ranBy === undefined ? { request, elapsed, ...settlement } : { request, elapsed, ...settlement, ranBy }
+  ) as Outcome<R, Awaited<V>>
   request.held = false
   server.workEnded(outcome)
   if (requestEnd.hasSubscribers) requestEnd.publish({ outcome })

@@ -53,6 +53,19 @@ function withFiles(code: string): string {
   return code.replace("'server.key'", JSON.stringify(keyFile)).replace("'server.crt'", JSON.stringify(certFile))
 }
 
+const otherModule = /^\/\/ (\w+\.js): (.+)$/gm
+
+/** The modules that it tells of, and what it calls them here. */
+function modulesOf({ where, code }: Example): { name: string; own: string; source: string }[] {
+  return Array.from(code.matchAll(otherModule), ([, name = '', source = '']) => {
+    return { name, source, own: fileOf(where).replace(/\.ts$/, `-${name}`) }
+  })
+}
+
+function withModules(example: Example): string {
+  return modulesOf(example).reduce((code, { name, own }) => code.replaceAll(`'./${name}'`, `'./${own}'`), example.code)
+}
+
 function moduleOf(example: Example): string {
   const names = namesOf(example)
   const isReplaced = (name: string): boolean => name in replaced
@@ -63,7 +76,7 @@ function moduleOf(example: Example): string {
     `import { ${names.filter(isReplaced).join(', ')} } from '../../spec/support/readme-servers.ts'`,
     `import { ${helpers.join(', ')} } from '../../spec/support/peers.ts'`,
     `import { ${testingNames(example).join(', ')} } from '../../lib/testing/entry.ts'`,
-    withFiles(example.code.replace(ownImport, '').replaceAll(givenImports, '')),
+    withFiles(withModules(example).replace(ownImport, '').replaceAll(givenImports, '')),
     'export {}',
     ''
   ].join('\n')
@@ -73,7 +86,10 @@ describe('the documented examples', () => {
   beforeAll(() => {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
-    for (const example of documented) writeFileSync(join(folder, fileOf(example.where)), moduleOf(example))
+    for (const example of documented) {
+      writeFileSync(join(folder, fileOf(example.where)), moduleOf(example))
+      for (const { own, source } of modulesOf(example)) writeFileSync(join(folder, own), source)
+    }
     const config = { extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   })

@@ -72,6 +72,8 @@ export interface Missing {
 
 /** Why there are no system calls here; `undefined` where there are. */
 export function libcMissing(): Missing | undefined {
+  // A worker that is terminated with an armed poll can take the process with it.
+  if (!isMainThread) return { reason: 'it needs the main thread (this is a worker)' }
   if (loaded === undefined) why ??= load()
   return why
 }
@@ -89,13 +91,17 @@ function notHere({ reason, cause }: Missing): Error {
   return Object.assign(new Error(reason, { cause }), { code: 'ERR_NO_NATIVE_SOCKETS' })
 }
 
+/** Calls that wait for nothing, so that a thread may make them too; `undefined` where there are none. */
+export function threadCalls(): Pick<Libc, 'fcntl' | 'close' | 'error'> | undefined {
+  if (loaded === undefined) why ??= load()
+  return loaded
+}
+
 function load(): Missing | undefined {
   // The numbers of the constants, and the bytes of the structs, are those of Linux on a little-endian machine.
   if (process.platform !== 'linux' || endianness() !== 'LE' || process.arch.startsWith('mips')) {
     return { reason: `it needs Linux on a common machine (this is ${process.platform}, ${process.arch})` }
   }
-  // A worker that is terminated with an armed poll can take the process with it.
-  if (!isMainThread) return { reason: 'it needs the main thread (this is a worker)' }
   try {
     loaded = bindings(createRequire(import.meta.url)('koffi') as typeof Koffi)
     return undefined

@@ -4,7 +4,7 @@ import { type AbortCause, AbortedError } from '../../errors.ts'
 import { undelivered } from '../../events.ts'
 import { mayReject, settled } from '../../iterator/deferred.ts'
 import { LazySignal } from '../../iterator/lazy-signal.ts'
-import { type Settlement, toError } from '../../outcome.ts'
+import { type Runner, type Settlement, toError } from '../../outcome.ts'
 import type { Request, RequestServer } from '../../request.ts'
 import type { RFile } from '../../rfile.ts'
 import type { WFile, Writable } from '../../wfile.ts'
@@ -20,6 +20,8 @@ export abstract class RequestBase implements Request {
   readonly clientAddress: Address | undefined;
   /** @internal */
   [seat]: Seat | undefined = undefined
+  /** Set by a pool: the child process or the thread in which the handler ran. */
+  ranBy: Runner | undefined = undefined
   #held = false
   #signal: LazySignal | undefined
   #isClosing = false

@@ -1,8 +1,9 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { EAGAIN, EINTR, libc } from '../native/libc.ts'
 import { MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL } from '../native/message-flags.ts'
 import { EPOLLERR, EPOLLHUP, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, reactor, type Watched } from '../native/reactor.ts'
 import { receive, received, receiveNothing, worthAsking } from '../native/receive.ts'
+import { pausedSocket } from './paused-socket.ts'
 import { SocketWire } from './socket-wire.ts'
 import { type Sent, takenAway, Wire, type WireHost } from './wire.ts'
 
@@ -122,6 +123,13 @@ export class NativeWire extends Wire implements Watched {
     const socket = this.#plain()
     if (this.noDelay) socket.setNoDelay(true)
     return socket
+  }
+
+  /** Take the descriptor out, for good; nothing is being sent. */
+  take(): number {
+    if (this.#watched) reactor().remove(this.#fd)
+    this.#watched = false
+    return this.#giveUp()
   }
 
   /** A wire in place of this one, suspended as it is, by a socket of Node's. */
@@ -293,13 +301,7 @@ export class NativeWire extends Wire implements Watched {
 
   /** A socket of Node's that owns the descriptor from now on. */
   #plain(): Socket {
-    if (this.#watched) {
-      reactor().remove(this.#fd)
-      this.#watched = false
-    }
-    // Not known to the types.
-    const options = { fd: this.#giveUp(), allowHalfOpen: true, pauseOnCreate: true }
-    return new Socket(options)
+    return pausedSocket(this.take())
   }
 
   /** The number is somebody else's from now on. */

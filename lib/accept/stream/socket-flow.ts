@@ -8,6 +8,7 @@ import { requestClosed } from '../request/request-closed.ts'
 import type { FlowHost } from './flow-host.ts'
 import { hasLeft, linger, type Place } from './linger.ts'
 import { NativeWire } from './native-wire.ts'
+import { Parcel } from './parcel.ts'
 import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { SocketWire } from './socket-wire.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
@@ -15,6 +16,8 @@ import type { Sent, WireHost } from './wire.ts'
 
 // What is read and dropped after the close, at most: see linger.ts.
 const lingerBytes = 16 * 1024 * 1024
+
+const nothing = Buffer.alloc(0)
 
 const connectionClosed = (): Error => new ClosedError('Cannot use the request: the connection has closed')
 
@@ -135,6 +138,37 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
     const socket = this.#wire.release()
     this.#giveUp(error)
     return socket
+  }
+
+  /** Settles when what was written has left; `undefined` where nothing was. */
+  flush(): Promise<void> | undefined {
+    return this.#writer === undefined || this.#writer.length === 0 ? undefined : this.#writer.flush()
+  }
+
+  /**
+   * Take the connection out, in the middle of it, with what has come and was not read.
+   *
+   * @param sockets - whether a socket of Node's can be passed too, or a bare descriptor only
+   * @param error - what rfile and wfile fail with from now on
+   * @returns nothing where it can't be passed: it is encrypted, or a socket of Node's that is read already
+   */
+  pack(sockets: boolean, error: Error): Parcel | undefined {
+    const wire = this.#wire
+    if (wire.isGone || !wire.isReal || wire.encrypted) return undefined
+    if (wire instanceof SocketWire && (wire.reading || !sockets)) return undefined
+    const unread = this.#reader === undefined ? nothing : this.#reader.suspend()
+    const { noDelay } = wire
+    this.#readTimer?.end()
+    const parcel = new Parcel(wire instanceof NativeWire ? wire.take() : wire.release(), unread, noDelay)
+    this.#giveUp(error)
+    return parcel
+  }
+
+  /** Bytes that another process or thread has moved for this connection. */
+  movedElsewhere(bytesIn: number, bytesOut: number): void {
+    this.#count(bytesIn)
+    this.bytesOut += bytesOut
+    this.#stats.bytesOut += bytesOut
   }
 
   /** Stop reading until `adopt`; gives what has come and was not read. */

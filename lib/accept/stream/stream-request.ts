@@ -6,7 +6,7 @@ import { count, flag, integer, milliseconds } from '../../arguments.ts'
 import { nodeStream } from '../../bytes/node-stream.ts'
 import { type WebStreams, webStreams } from '../../bytes/web-streams.ts'
 import { type AbortedError, BusyError, ClosedError, NotSupportedError } from '../../errors.ts'
-import { rejection } from '../../iterator/deferred.ts'
+import { rejection, settled } from '../../iterator/deferred.ts'
 import type { RequestServer } from '../../request.ts'
 import type { RFile } from '../../rfile.ts'
 import type { Stats } from '../../stats.ts'
@@ -15,6 +15,7 @@ import { type PeerCredentials, peerCredentials } from '../native/peer-credential
 import { RequestBase } from '../request/request-base.ts'
 import type { TLSOptions } from '../tls/tls-options.ts'
 import { engineOf, Upgrade } from '../tls/upgrade.ts'
+import type { Parcel } from './parcel.ts'
 import { SocketFlow } from './socket-flow.ts'
 import type { StreamSettings } from './stream-settings.ts'
 
@@ -43,6 +44,7 @@ export class StreamRequest extends RequestBase {
   readonly #flow: SocketFlow
   #upgrade: Upgrade | undefined
   #peer: PeerCredentials | undefined
+  #handedOver = false
 
   /**
    * Made by a listener.
@@ -230,6 +232,37 @@ export class StreamRequest extends RequestBase {
   }
 
   /**
+   * Hand the connection over to another process or thread. The request is open until it is closed or aborted, but its
+   * rfile and wfile are not to be used any more.
+   *
+   * @param sockets - whether a socket of Node's can be passed too, or a bare descriptor only
+   * @returns nothing where the connection can't be passed: rfile and wfile are still those of its bytes
+   * @throws {@link BusyError} while a read waits, or a handshake is under way; {@link ClosedError} after the close
+   *
+   * @internal
+   */
+  async handOver(sockets: boolean): Promise<Parcel | undefined> {
+    this.#checkPassable()
+    const flushing = this.#flow.flush()
+    if (flushing !== undefined) {
+      await flushing
+      this.#checkPassable()
+    }
+    const parcel = this.#flow.pack(sockets, new ClosedError('Cannot use the request: it was handed over to a worker'))
+    this.#handedOver = parcel !== undefined
+    return parcel
+  }
+
+  /**
+   * Bytes that a worker has moved for it.
+   *
+   * @internal
+   */
+  movedElsewhere(bytesIn: number, bytesOut: number): void {
+    this.#flow.movedElsewhere(bytesIn, bytesOut)
+  }
+
+  /**
    * The request as a Node stream, over its rfile and wfile. Destroying the stream ends the request; `for await` over it
    * destroys it at the end, as it does every Node stream.
    */
@@ -274,6 +307,14 @@ export class StreamRequest extends RequestBase {
     this.#upgrade = undefined
   }
 
+  #checkPassable(): void {
+    if (this.abortReason !== undefined) throw this.abortReason
+    if (this.isGone || this.isClosing) throw new ClosedError('Cannot hand the request over: it was closed')
+    if (this.#handedOver) throw new BusyError('Cannot hand the request over: it was handed over already')
+    if (this.#upgrade !== undefined) throw new BusyError('Cannot hand the request over: a TLS handshake is under way')
+    if (this.#flow.reading) throw new BusyError('Cannot hand the request over: a read is waiting')
+  }
+
   #checkPlain(): void {
     if (this.abortReason !== undefined) throw this.abortReason
     if (this.isGone || this.isClosing) throw new ClosedError('Cannot start TLS: the request was closed')
@@ -287,12 +328,21 @@ export class StreamRequest extends RequestBase {
 
   /** Send what is left and release what the request holds. */
   protected override finish(): Promise<void> {
+    if (this.#handedOver) {
+      this.leave()
+      return settled
+    }
     if (this.#upgrade !== undefined) this.upgradeFailed(new Error('the request was closed in the middle of it'))
     return this.#flow.shut()
   }
 
   /** Let go at once. */
   protected override cut(error: AbortedError): void {
+    if (this.#handedOver) {
+      // A moment later: then it is known to be aborted.
+      queueMicrotask(() => this.leave())
+      return
+    }
     this.#upgrade?.cut(error)
     if (error.cause === 'peer-gone') this.#flow.fail(error)
     else this.#flow.destroy(error)

@@ -1,0 +1,55 @@
+import type { Socket } from 'node:net'
+import { libc } from '../native/libc.ts'
+import { pausedSocket } from './paused-socket.ts'
+
+/**
+ * A connection on its way to another process or thread. Whoever has the parcel keeps its end of the connection open until
+ * it has arrived there, so that it can be sent to somebody else where it never does.
+ */
+export class Parcel {
+  /** What was read and not used, to be put back. */
+  readonly unread: Buffer
+  /** Whether TCP_NODELAY is wanted. */
+  readonly noDelay: boolean
+  #fd: number
+  #socket: Socket | undefined
+
+  /**
+   * @param connection - its descriptor, or its socket, paused and unread
+   * @param unread - what was read and not used
+   * @param noDelay - whether TCP_NODELAY is wanted
+   */
+  constructor(connection: number | Socket, unread: Buffer, noDelay: boolean) {
+    this.#fd = typeof connection === 'number' ? connection : -1
+    this.#socket = typeof connection === 'number' ? undefined : quiet(connection)
+    this.unread = unread
+    this.noDelay = noDelay
+  }
+
+  /** The descriptor; `undefined` where Node has it. */
+  get fd(): number | undefined {
+    return this.#fd >= 0 ? this.#fd : undefined
+  }
+
+  /** The connection as a socket of Node's, from now on. */
+  get socket(): Socket {
+    this.#socket ??= quiet(pausedSocket(this.#fd))
+    this.#fd = -1
+    return this.#socket
+  }
+
+  /** Close this end of it. Where it has arrived elsewhere it goes on there. */
+  drop(): void {
+    this.#socket?.destroy()
+    if (this.#fd >= 0) libc().close(this.#fd)
+    this.#fd = -1
+  }
+}
+
+function quiet(socket: Socket): Socket {
+  // Of a reset whoever reads it hears.
+  socket.on('error', () => {})
+  // Node would count the connections of its server in every process that one was sent to, and never get done.
+  Object.assign(socket, { server: null })
+  return socket
+}

@@ -1,0 +1,154 @@
+import { performance } from 'node:perf_hooks'
+import { MessageRequest } from '../../accept/request/message-request.ts'
+import type { Parcel } from '../../accept/stream/parcel.ts'
+import { StreamRequest } from '../../accept/stream/stream-request.ts'
+import { AbortedError, ClosedError } from '../../errors.ts'
+import { deferred, mayReject } from '../../iterator/deferred.ts'
+import type { Settlement } from '../../outcome.ts'
+import type { Request } from '../../request.ts'
+import { ParentBridge } from './bridge.ts'
+import { recordError, reviveError } from './error-record.ts'
+import type { Carriage, ReportMessage } from './messages.ts'
+import type { Messenger } from './messenger.ts'
+
+/** A request that a pool has, until its work has ended. */
+export class Job {
+  readonly id: number
+  readonly request: Request
+  /** Whose request it is: a number. */
+  readonly server: number
+  readonly #done = deferred<unknown>()
+  #parcel: Parcel | undefined
+  #bridge: ParentBridge | undefined
+  #worker: Messenger | undefined
+  #isOver = false
+  #told: (() => void) | undefined
+  /** When it was cut off, in milliseconds of `performance.now()`; the worker may not have let go of it. */
+  cutAt: number | undefined
+
+  /**
+   * @param id - tells it from others
+   * @param request - the request
+   * @param server - whose it is
+   */
+  constructor(id: number, request: Request, server: number) {
+    this.id = id
+    this.request = request
+    this.server = server
+    mayReject(this.#done.promise)
+  }
+
+  /** What the handler returned, when it has; rejects with its error. */
+  get done(): Promise<unknown> {
+    return this.#done.promise
+  }
+
+  /** Whether it was served, or never will be. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /**
+   * Take the request apart for its journey.
+   *
+   * @param passesSockets - whether sockets of Node's can be passed, or bare descriptors only
+   */
+  async prepare(passesSockets: boolean): Promise<void> {
+    const { request } = this
+    if (request instanceof StreamRequest) this.#parcel = await request.handOver(passesSockets)
+  }
+
+  /** Call back, once, where it is over before it was served: its request was aborted or closed, or nobody can serve it. */
+  whenCut(told: () => void): void {
+    this.#told = told
+    this.request.whenClosed((_, outcome) => this.#gone(outcome))
+  }
+
+  /** Send it to a worker. */
+  offerTo(worker: Messenger): void {
+    this.#worker = worker
+    const { address } = this.request.server
+    const { clientAddress } = this.request
+    const carriage = this.#carriage(worker)
+    const parcel = carriage.by === 'socket' || carriage.by === 'descriptor' ? this.#parcel : undefined
+    worker.send({ type: 'take', id: this.id, server: this.server, address, clientAddress, carriage }, parcel)
+    if (carriage.by === 'socket') worker.send({ type: 'mark', id: this.id })
+  }
+
+  /** The worker has it: what it was offered is not needed any more. */
+  claimed(): void {
+    this.#parcel?.drop()
+    this.#parcel = undefined
+    this.#bridge?.begin()
+  }
+
+  /** The bridge of its bytes, where it has one. */
+  get bridge(): ParentBridge | undefined {
+    return this.#bridge
+  }
+
+  /** The worker has served it. */
+  async report(worker: Messenger, message: ReportMessage): Promise<void> {
+    const { request } = this
+    request.ranBy = worker.runner
+    if (request instanceof StreamRequest && this.#bridge === undefined) {
+      request.movedElsewhere(message.bytesIn, message.bytesOut)
+    }
+    for (const note of message.notes) void request.server.noteError(reviveError(note), request)
+    if (this.#isOver) return
+    try {
+      if (message.status === 'fulfilled') {
+        await this.#bridge?.drained()
+        if (message.reply !== undefined) await request.wfile.write(message.reply)
+        this.#end()
+        this.#done.resolve(message.value)
+        return
+      }
+      const error = message.error === undefined ? new Error('The handler failed') : reviveError(message.error)
+      this.#end()
+      if (message.status === 'aborted') request.abort(error)
+      this.#done.reject(error)
+    } catch (error) {
+      this.#end()
+      this.#done.reject(error)
+    }
+  }
+
+  /** It will not be served. */
+  fail(error: Error): void {
+    if (this.#isOver) return
+    this.#end()
+    if (error instanceof AbortedError) this.request.abort(error)
+    this.#done.reject(error)
+  }
+
+  #gone(outcome: Settlement): void {
+    // Both sides have ended, and the worker is about to say so.
+    if (this.#isOver || (outcome.status === 'fulfilled' && this.#bridge?.hasEnded === true)) return
+    const why = new ClosedError('The request was closed while a worker served it')
+    const error = outcome.status === 'fulfilled' ? why : outcome.reason
+    this.#end()
+    this.cutAt = performance.now()
+    this.#worker?.send({ type: 'cut', id: this.id, error: recordError(error) })
+    this.#done.reject(error)
+    this.#told?.()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#parcel?.drop()
+    this.#parcel = undefined
+    this.#bridge?.end()
+  }
+
+  #carriage(worker: Messenger): Carriage {
+    const { request } = this
+    if (this.#parcel !== undefined) {
+      const { fd = -1, unread, noDelay } = this.#parcel
+      return { by: worker.passesBy, fd, noDelay, unread: unread.length > 0 ? unread : undefined }
+    }
+    if (request instanceof MessageRequest) return { by: 'message', packet: request.packet }
+    this.#bridge = new ParentBridge(this.id, worker, request)
+    return { by: 'bridge' }
+  }
+}

@@ -1,0 +1,245 @@
+import { MessageRequest } from '../../accept/request/message-request.ts'
+import { adoptDescriptor, adoptSocket } from '../../accept/stream/adopt.ts'
+import { StreamRequest } from '../../accept/stream/stream-request.ts'
+import type { TLSOptions } from '../../accept/tls/tls-options.ts'
+import { show } from '../../arguments.ts'
+import { checkHandler, type Handler, serveRequest } from '../../handler/run.ts'
+import { type Outcome, toError } from '../../outcome.ts'
+import type { Request } from '../../request.ts'
+import { Branch } from './branch.ts'
+import { BridgeSocket } from './bridge-socket.ts'
+import { recordError, reviveError } from './error-record.ts'
+import type { PoolMessage, ReportMessage, TakeMessage, WorkerMessage } from './messages.ts'
+
+/** What a worker stands on. */
+export interface WorkerEnds {
+  /** Say something to the pool; `said` is called when it is on its way. */
+  say(message: WorkerMessage, said?: () => void): void
+  /** All has been served: end. */
+  leave(): void
+  /** Nothing can be served: end. */
+  fail(): void
+}
+
+type Connection = ConstructorParameters<typeof StreamRequest>[0]
+
+interface HandlerModule {
+  readonly default?: unknown
+  readonly secureContext?: unknown
+}
+
+interface Guest {
+  readonly request: Request
+  readonly branch: Branch
+  readonly bridge: BridgeSocket | undefined
+  reply: Buffer | undefined
+}
+
+/** What runs in a child process or a thread: it serves what its pool sends, by the handler of its module. */
+export class ServeWorker {
+  readonly #ends: WorkerEnds
+  readonly #branches = new Map<number, Branch>()
+  // Those whose work has not ended, by their numbers.
+  readonly #guests = new Map<number, Guest>()
+  // A connection lingers when its work has ended.
+  #open = 0
+  #handler: Handler | undefined
+  #tls: TLSOptions | undefined
+  #leaving = false
+  // The last one of which something has come.
+  #lastSeen = 0
+
+  /** @param ends - what it stands on */
+  constructor(ends: WorkerEnds) {
+    this.#ends = ends
+  }
+
+  /** Load the handler. */
+  async load(moduleURL: string): Promise<void> {
+    try {
+      const loaded = (await import(moduleURL)) as HandlerModule
+      if (loaded.default === undefined) {
+        throw new TypeError(
+          `The module ${moduleURL} must export its handler as default: it exports ${show(Object.keys(loaded))}`
+        )
+      }
+      checkHandler(loaded.default)
+      this.#handler = loaded.default as Handler
+      if (loaded.secureContext !== undefined) this.#tls = await contextOf(loaded.secureContext)
+    } catch (error) {
+      this.#ends.say({ type: 'failed', error: recordError(toError(error)) }, () => this.#ends.fail())
+      return
+    }
+    this.#ends.say({ type: 'ready' })
+  }
+
+  /** The pool says something. */
+  heard(message: PoolMessage, handle: unknown): void {
+    switch (message.type) {
+      case 'take':
+        this.#take(message, handle)
+        return
+      case 'mark':
+        if (message.id !== this.#lastSeen) this.#ends.say({ type: 'missing', id: message.id })
+        return
+      case 'cut':
+        this.#guests.get(message.id)?.request.abort(reviveError(message.error))
+        return
+      case 'stopping':
+        this.#branchOf(message.server, undefined).stop()
+        return
+      case 'ping':
+        this.#ends.say({ type: 'pong' })
+        return
+      case 'leave':
+        this.#leaving = true
+        this.#leaveWhenDone()
+        return
+      case 'data':
+        this.#guests.get(message.id)?.bridge?.data(message.bytes)
+        return
+      case 'end':
+        this.#guests.get(message.id)?.bridge?.inputEnded()
+        return
+      case 'credit':
+        this.#guests.get(message.id)?.bridge?.credit(message.bytes)
+    }
+  }
+
+  #take(message: TakeMessage, handle: unknown): void {
+    const { id } = message
+    this.#lastSeen = id
+    const branch = this.#branchOf(message.server, message.address)
+    let guest: Guest | undefined
+    try {
+      guest = this.#guestOf(message, branch, handle)
+    } catch {
+      // No descriptor is left: somebody else may have one.
+    }
+    if (guest === undefined) {
+      this.#ends.say({ type: 'missing', id })
+      return
+    }
+    this.#guests.set(id, guest)
+    this.#open++
+    guest.request.whenClosed(() => {
+      this.#open--
+      this.#leaveWhenDone()
+    })
+    const taken = guest
+    // Before anything is read: what a dead worker has not claimed, another one serves.
+    this.#ends.say({ type: 'claim', id }, () => void this.#serve(id, taken))
+  }
+
+  #guestOf(message: TakeMessage, branch: Branch, handle: unknown): Guest | undefined {
+    const { id, carriage, clientAddress } = message
+    switch (carriage.by) {
+      case 'message': {
+        const guest: Guest = {
+          request: new MessageRequest({
+            server: branch,
+            packet: Buffer.from(carriage.packet.buffer, carriage.packet.byteOffset, carriage.packet.byteLength),
+            ...(clientAddress !== undefined && { clientAddress }),
+            reply: (bytes) => {
+              guest.reply = bytes
+            }
+          }),
+          branch,
+          bridge: undefined,
+          reply: undefined
+        }
+        return guest
+      }
+      case 'bridge': {
+        const bridge = new BridgeSocket(id, (said) => this.#ends.say(said))
+        const request = new StreamRequest(
+          bridge as unknown as Connection,
+          branch,
+          clientAddress,
+          branch.counters,
+          false
+        )
+        return { request, branch, bridge, reply: undefined }
+      }
+      case 'socket':
+      case 'descriptor': {
+        if (carriage.by === 'socket' && (handle === undefined || handle === null)) return undefined
+        const socket = carriage.by === 'socket' ? adoptSocket(handle) : adoptDescriptor(carriage.fd)
+        const request = new StreamRequest(socket, branch, clientAddress, branch.counters, carriage.noDelay)
+        if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
+        return { request, branch, bridge: undefined, reply: undefined }
+      }
+    }
+  }
+
+  async #serve(id: number, guest: Guest): Promise<void> {
+    const { request } = guest
+    try {
+      if (this.#tls !== undefined && request instanceof StreamRequest && guest.bridge === undefined) {
+        await request.startTLS(this.#tls)
+      }
+    } catch (error) {
+      // The request is aborted: the handler is not called.
+      const reason = request.abortReason ?? toError(error)
+      await request.close({ status: 'aborted', reason }).catch(() => {})
+      this.#report(id, guest, { status: 'aborted', reason })
+      return
+    }
+    this.#report(id, guest, await serveRequest(request, this.#handler as Handler))
+  }
+
+  #report(id: number, guest: Guest, outcome: ReportedOutcome): void {
+    const { request, branch, reply } = guest
+    const reason = outcome.status === 'fulfilled' ? undefined : outcome.reason
+    this.#guests.delete(id)
+    const report: ReportMessage = {
+      type: 'report',
+      id,
+      status: outcome.status,
+      value: outcome.status === 'fulfilled' ? outcome.value : undefined,
+      error: reason === undefined ? undefined : recordError(reason),
+      notes: branch.notesOf(request, reason).map((error) => recordError(error)),
+      reply,
+      bytesIn: request.bytesIn,
+      bytesOut: request.bytesOut
+    }
+    try {
+      this.#ends.say(report)
+    } catch {
+      // Its value can't be copied: a function, say.
+      this.#ends.say({ ...report, value: undefined })
+    }
+    // Its pool has closed its end, and nobody sends here any more.
+    guest.bridge?.inputEnded()
+  }
+
+  #branchOf(server: number, address: Branch['address']): Branch {
+    let branch = this.#branches.get(server)
+    if (branch === undefined) {
+      branch = new Branch(address, {
+        close: (deadline) => this.#ends.say({ type: 'close', server, deadline }),
+        open: () => this.#open
+      })
+      this.#branches.set(server, branch)
+    }
+    return branch
+  }
+
+  #leaveWhenDone(): void {
+    if (this.#leaving && this.#open === 0 && this.#guests.size === 0) this.#ends.leave()
+  }
+}
+
+type ReportedOutcome = Pick<Outcome<Request>, 'status'> &
+  (
+    | { readonly status: 'fulfilled'; readonly value: unknown }
+    | { readonly status: 'rejected' | 'aborted'; readonly reason: Error }
+  )
+
+async function contextOf(given: unknown): Promise<TLSOptions> {
+  if (typeof given !== 'function') {
+    throw new TypeError(`secureContext must be a function that returns options of TLS: got ${show(given)}`)
+  }
+  const options = await (given as () => unknown)()
+  return options as TLSOptions
+}

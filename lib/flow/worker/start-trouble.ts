@@ -1,0 +1,66 @@
+import { WorkerStartError } from '../../errors.ts'
+
+// Workers that die in a row before they could serve: then the pool gives up.
+const mostFailures = 5
+
+const firstPause = 100
+
+/** Counts workers that die before they can serve, and makes the pool wait longer and longer before it starts another. */
+export class StartTrouble {
+  readonly #noun: string
+  readonly #goOn: () => void
+  #failures = 0
+  #pause: NodeJS.Timeout | undefined
+
+  /**
+   * @param noun - what a worker is called
+   * @param goOn - called when another may be started
+   */
+  constructor(noun: string, goOn: () => void) {
+    this.#noun = noun
+    this.#goOn = goOn
+  }
+
+  /** Whether another may be started now. */
+  mayStart(): boolean {
+    return this.#pause === undefined
+  }
+
+  /** One has started. */
+  started(): void {
+    this.#failures = 0
+  }
+
+  /**
+   * One has died before it could serve.
+   *
+   * @param cause - what it said
+   * @param how - how it died
+   * @returns where it is one too many, the error of the pool
+   */
+  failed(cause: Error | undefined, how: string): WorkerStartError | undefined {
+    this.#failures++
+    if (this.#failures >= mostFailures) {
+      const why = cause === undefined ? `the last one ${how}` : cause.message
+      return new WorkerStartError(
+        `Cannot start a ${this.#noun}: ${this.#failures} in a row have died before they could serve (${why})`,
+        cause
+      )
+    }
+    clearTimeout(this.#pause)
+    this.#pause = setTimeout(
+      () => {
+        this.#pause = undefined
+        this.#goOn()
+      },
+      firstPause * 2 ** (this.#failures - 1)
+    )
+    return undefined
+  }
+
+  /** Nobody waits for another any more. */
+  end(): void {
+    clearTimeout(this.#pause)
+    this.#pause = undefined
+  }
+}

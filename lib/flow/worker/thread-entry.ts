@@ -1,0 +1,25 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { PoolMessage } from './messages.ts'
+import { ownBytes } from './own-bytes.ts'
+import { ServeWorker, type WorkerEnds } from './serve-worker.ts'
+
+const port = parentPort as MessagePort
+
+const ends: WorkerEnds = {
+  say(message, said) {
+    const [own, transferred] = ownBytes(message)
+    port.postMessage(own, transferred)
+    said?.()
+  },
+  // The thread, not the process.
+  leave() {
+    process.exit()
+  },
+  fail() {
+    process.exit(1)
+  }
+}
+
+const worker = new ServeWorker(ends)
+port.on('message', (message: PoolMessage) => worker.heard(message, undefined))
+await worker.load(workerData as string)

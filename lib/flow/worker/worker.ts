@@ -1,0 +1,49 @@
+import type { Parcel } from '../../accept/stream/parcel.ts'
+import type { Runner } from '../../outcome.ts'
+import type { Job } from './job.ts'
+import type { PoolMessage, WorkerMessage } from './messages.ts'
+import type { Messenger } from './messenger.ts'
+
+/** Who is told what becomes of a worker. */
+export interface WorkerHost {
+  /** It says something. */
+  heard(worker: Worker, message: WorkerMessage): void
+  /** It has died, and all that it had said was heard. */
+  gone(worker: Worker, how: string): void
+}
+
+/** A child process or a thread, as its pool sees it. */
+export abstract class Worker implements Messenger {
+  readonly host: WorkerHost
+  /** The requests that it has, by their numbers: offered, or its own. */
+  readonly jobs = new Map<number, Job>()
+  /** The one that it was offered and has not claimed. */
+  offered: Job | undefined
+  /** Whether it has loaded its module. */
+  isReady = false
+  /** Whether it gets nothing more: it has served its number, or the pool is closing. */
+  isLeaving = false
+  /** Requests that it was given so far. */
+  served = 0
+  /** When it was last heard of, in milliseconds of `performance.now()`; or when it got its first request since. */
+  heardAt = 0
+  /** Till when it gets nothing: it could not take a socket. */
+  restsUntil = 0
+  /** What it has said of its end. */
+  lastWords: Error | undefined
+  /** The servers that it knows. */
+  readonly servers = new Set<number>()
+
+  /** @param host - who is told what becomes of it */
+  constructor(host: WorkerHost) {
+    this.host = host
+  }
+
+  abstract readonly runner: Runner
+  abstract readonly passesBy: 'socket' | 'descriptor'
+  abstract send(message: PoolMessage, parcel?: Parcel): void
+  /** End it, whatever it does. */
+  abstract kill(): void
+  /** Hold the process as long as it lives, or not. */
+  abstract hold(on: boolean): void
+}
