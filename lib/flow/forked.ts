@@ -1,9 +1,11 @@
+import { hasChannels } from '../accept/native/descriptor-channel.ts'
 import { count, known, milliseconds } from '../arguments.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'
 import { ChildWorker } from './worker/child-worker.ts'
 import { moduleURL } from './worker/module-url.ts'
+import { PassedChild } from './worker/passed-child.ts'
 import { WorkerPool } from './worker/pool.ts'
 import { faceOf, type Pool } from './worker/pool-face.ts'
 import type { PoolPlan } from './worker/pool-plan.ts'
@@ -115,10 +117,11 @@ function planOf(what: string, module: URL | string, options: ForkOptions): PoolP
   const maxWorkers = count('maxChildren', options.maxChildren, 40)
   const maxInFlight = count('maxRequestsPerChildInFlight', options.maxRequestsPerChildInFlight, 1)
   const child = { env: processEnv(options.env), execArgv: processFlags(options.execArgv) }
+  const isNative = hasChannels()
   return {
     noun: 'child',
-    launch: (host) => new ChildWorker(url, child, host),
-    passesSockets: true,
+    launch: (host) => (isNative ? new PassedChild(url, child, host) : new ChildWorker(url, child, host)),
+    passes: isNative ? 'descriptors' : 'sockets',
     maxWorkers,
     maxInFlight,
     limit: maxWorkers * maxInFlight,

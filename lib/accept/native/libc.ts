@@ -35,6 +35,9 @@ export interface Libc {
   readonly getsockopt: (fd: number, level: number, name: number, value: Bytes, length: Int32Array) => number
   readonly send: (fd: number, bytes: Bytes, size: number, flags: number) => number
   readonly sendto: (fd: number, bytes: Bytes, size: number, flags: number, address: Bytes, length: number) => number
+  readonly socketpair: (domain: number, type: number, protocol: number, fds: Int32Array) => number
+  readonly recvmsg: (fd: number, header: Bytes, flags: number) => number
+  readonly sendmsg: (fd: number, header: Bytes, flags: number) => number
   readonly recvmmsg: (fd: number, headers: Bytes, size: number, flags: number, timeout: null) => number
   readonly sendmmsg: (fd: number, headers: Bytes, size: number, flags: number) => number
   readonly if_nametoindex: (name: string) => number
@@ -135,6 +138,9 @@ function bindings(koffi: typeof Koffi): Libc {
     getsockopt: process.func('int getsockopt(int, int, int, void *, void *)'),
     send: process.func('intptr_t send(int, void *, size_t, int)'),
     sendto: process.func('intptr_t sendto(int, void *, size_t, int, void *, uint32_t)'),
+    socketpair: process.func('int socketpair(int, int, int, void *)'),
+    recvmsg: process.func('intptr_t recvmsg(int, void *, int)'),
+    sendmsg: process.func('intptr_t sendmsg(int, void *, int)'),
     recvmmsg: process.func('int recvmmsg(int, void *, uint32_t, int, void *)'),
     sendmmsg: process.func('int sendmmsg(int, void *, uint32_t, int)'),
     if_nametoindex: process.func('uint32_t if_nametoindex(const char *)'),

@@ -45,7 +45,7 @@ export interface Watched {
  * Tells many descriptors when they can be read or written: one epoll for all of them, asked once a turn of the loop. Each
  * event is told once (edge-triggered), so reading and stopping to read cost no system call.
  *
- * It holds the process while it watches anything.
+ * It holds the process while it watches anything that should.
  */
 export class Reactor {
   readonly #epoll: number
@@ -69,8 +69,12 @@ export class Reactor {
     this.#readiness = new Readiness(this.#epoll, () => this.#turn())
   }
 
-  /** Watch a descriptor: what is possible already is told too. Throws the system's error. */
-  add(fd: number, watched: Watched): void {
+  /**
+   * Watch a descriptor: what is possible already is told too. Throws the system's error.
+   *
+   * @param holds - whether that holds the process; to be said again at the end of the watch
+   */
+  add(fd: number, watched: Watched, holds = true): void {
     const event = this.#event
     watched.watch = ++this.#watches | 0
     event[0] = everything
@@ -78,14 +82,14 @@ export class Reactor {
     event[dataWord + 1] = watched.watch
     if (libc().epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, event) !== 0) throw libc().error('epoll_ctl')
     this.#watched[fd] = watched
-    if (++this.#size === 1) this.#readiness.hold(true)
+    if (holds && ++this.#size === 1) this.#readiness.hold(true)
     this.#readiness.wait()
   }
 
   /** The descriptor is about to be closed, which ends the watch. */
-  forget(fd: number): void {
+  forget(fd: number, holds = true): void {
     this.#watched[fd] = undefined
-    if (--this.#size === 0) this.#readiness.hold(false)
+    if (holds && --this.#size === 0) this.#readiness.hold(false)
   }
 
   /** Watch a descriptor no more that stays open. */

@@ -1,6 +1,15 @@
 import type { Socket } from 'node:net'
 import { libc } from '../native/libc.ts'
+import { descriptorOf } from './descriptor-of.ts'
 import { pausedSocket } from './paused-socket.ts'
+
+/** What can be passed: sockets of Node's, descriptors, or descriptors that are not Node's. */
+export type Passing = 'sockets' | 'descriptors' | 'bare descriptors'
+
+/** Whether a socket of Node's can be. */
+export function canPass(socket: Socket, passes: Passing): boolean {
+  return passes === 'sockets' || (passes === 'descriptors' && descriptorOf(socket) !== undefined)
+}
 
 /**
  * A connection on its way to another process or thread. Whoever has the parcel keeps its end of the connection open until
@@ -29,6 +38,11 @@ export class Parcel {
   /** The descriptor; `undefined` where Node has it. */
   get fd(): number | undefined {
     return this.#fd >= 0 ? this.#fd : undefined
+  }
+
+  /** The descriptor, whoever has it; `undefined` where that is not to be had. */
+  get descriptor(): number | undefined {
+    return this.fd ?? (this.#socket === undefined ? undefined : descriptorOf(this.#socket))
   }
 
   /** The connection as a socket of Node's, from now on. */

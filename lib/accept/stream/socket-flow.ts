@@ -8,7 +8,7 @@ import { requestClosed } from '../request/request-closed.ts'
 import type { FlowHost } from './flow-host.ts'
 import { hasLeft, linger, type Place } from './linger.ts'
 import { NativeWire } from './native-wire.ts'
-import { Parcel } from './parcel.ts'
+import { canPass, Parcel, type Passing } from './parcel.ts'
 import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { SocketWire } from './socket-wire.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
@@ -148,14 +148,14 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   /**
    * Take the connection out, in the middle of it, with what has come and was not read.
    *
-   * @param sockets - whether a socket of Node's can be passed too, or a bare descriptor only
+   * @param passes - what can be passed
    * @param error - what rfile and wfile fail with from now on
    * @returns nothing where it can't be passed: it is encrypted, or a socket of Node's that is read already
    */
-  pack(sockets: boolean, error: Error): Parcel | undefined {
+  pack(passes: Passing, error: Error): Parcel | undefined {
     const wire = this.#wire
     if (wire.isGone || !wire.isReal || wire.encrypted) return undefined
-    if (wire instanceof SocketWire && (wire.reading || !sockets)) return undefined
+    if (wire instanceof SocketWire && (wire.reading || !canPass(wire.socket, passes))) return undefined
     const unread = this.#reader === undefined ? nothing : this.#reader.suspend()
     const { noDelay } = wire
     this.#readTimer?.end()

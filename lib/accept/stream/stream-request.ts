@@ -15,7 +15,7 @@ import { type PeerCredentials, peerCredentials } from '../native/peer-credential
 import { RequestBase } from '../request/request-base.ts'
 import type { TLSOptions } from '../tls/tls-options.ts'
 import { engineOf, Upgrade } from '../tls/upgrade.ts'
-import type { Parcel } from './parcel.ts'
+import type { Parcel, Passing } from './parcel.ts'
 import { SocketFlow } from './socket-flow.ts'
 import type { StreamSettings } from './stream-settings.ts'
 
@@ -235,20 +235,20 @@ export class StreamRequest extends RequestBase {
    * Hand the connection over to another process or thread. The request is open until it is closed or aborted, but its
    * rfile and wfile are not to be used any more.
    *
-   * @param sockets - whether a socket of Node's can be passed too, or a bare descriptor only
+   * @param passes - what can be passed
    * @returns nothing where the connection can't be passed: rfile and wfile are still those of its bytes
    * @throws {@link BusyError} while a read waits, or a handshake is under way; {@link ClosedError} after the close
    *
    * @internal
    */
-  async handOver(sockets: boolean): Promise<Parcel | undefined> {
+  async handOver(passes: Passing): Promise<Parcel | undefined> {
     this.#checkPassable()
     const flushing = this.#flow.flush()
     if (flushing !== undefined) {
       await flushing
       this.#checkPassable()
     }
-    const parcel = this.#flow.pack(sockets, new ClosedError('Cannot use the request: it was handed over to a worker'))
+    const parcel = this.#flow.pack(passes, new ClosedError('Cannot use the request: it was handed over to a worker'))
     this.#handedOver = parcel !== undefined
     return parcel
   }

@@ -1,3 +1,4 @@
+import { adoptSocket } from '../../accept/stream/adopt.ts'
 import { toError } from '../../outcome.ts'
 import { recordError } from './error-record.ts'
 import type { PoolMessage } from './messages.ts'
@@ -19,6 +20,7 @@ const ends: WorkerEnds = {
       if (error === null) said?.()
     })
   },
+  adopt: (_fd, handle) => (handle === undefined || handle === null ? undefined : adoptSocket(handle)),
   // Later: Node goes on to use its channel after it has told of a message.
   leave() {
     setImmediate(() => process.exit())

@@ -1,27 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Parcel } from '../../accept/stream/parcel.ts'
 import type { Runner } from '../../outcome.ts'
+import { type ChildOptions, nodeFlags } from './child-options.ts'
 import { entry } from './entry-url.ts'
 import type { PoolMessage, WorkerMessage } from './messages.ts'
 import { Worker, type WorkerHost } from './worker.ts'
-
-/** How a child process is started. */
-export interface ChildOptions {
-  /** Its environment: this process's, by default. */
-  readonly env: Record<string, string | undefined> | undefined
-  /** Options for Node: this process's, by default, but for the debugger's. */
-  readonly execArgv: readonly string[] | undefined
-}
-
-// Two debuggers can't have one port.
-function withoutDebugger(execArgv: readonly string[]): string[] {
-  return execArgv.filter((arg) => !/^--(inspect|debug)/.test(arg))
-}
 
 /** A child process. Sockets are passed by Node's channel, and stay open here until the child has claimed them. */
 export class ChildWorker extends Worker {
   readonly runner: Runner
   readonly passesBy = 'socket'
+  // Node waits for an acknowledgement of each.
+  readonly mostOffered = 1
   readonly #child: ChildProcess
   #exited: string | undefined
   #disconnected = false
@@ -36,7 +26,7 @@ export class ChildWorker extends Worker {
     super(host)
     const child = fork(entry('child'), [moduleURL], {
       serialization: 'advanced',
-      execArgv: withoutDebugger(execArgv ?? process.execArgv),
+      execArgv: nodeFlags(execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       ...(env !== undefined && { env })
     })

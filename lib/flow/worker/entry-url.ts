@@ -1,9 +1,9 @@
 /**
  * What a worker runs. From source, as specs import it, that is what was built of it: Node 20 runs no TypeScript.
  *
- * @param what - a child process, or a thread
+ * @param what - a child process by Node's channel or by ours, or a thread
  */
-export function entry(what: 'child' | 'thread'): URL {
+export function entry(what: 'child' | 'passed-child' | 'thread'): URL {
   const here = import.meta.url
   return new URL(here.endsWith('.ts') ? `../../../dist/flow/worker/${what}-entry.js` : `./${what}-entry.js`, here)
 }

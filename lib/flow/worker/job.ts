@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { MessageRequest } from '../../accept/request/message-request.ts'
-import type { Parcel } from '../../accept/stream/parcel.ts'
+import type { Parcel, Passing } from '../../accept/stream/parcel.ts'
 import { StreamRequest } from '../../accept/stream/stream-request.ts'
 import { AbortedError, ClosedError } from '../../errors.ts'
 import { deferred, mayReject } from '../../iterator/deferred.ts'
@@ -51,11 +51,11 @@ export class Job {
   /**
    * Take the request apart for its journey.
    *
-   * @param passesSockets - whether sockets of Node's can be passed, or bare descriptors only
+   * @param passes - what can be passed
    */
-  async prepare(passesSockets: boolean): Promise<void> {
+  async prepare(passes: Passing): Promise<void> {
     const { request } = this
-    if (request instanceof StreamRequest) this.#parcel = await request.handOver(passesSockets)
+    if (request instanceof StreamRequest) this.#parcel = await request.handOver(passes)
   }
 
   /** Call back, once, where it is over before it was served: its request was aborted or closed, or nobody can serve it. */
@@ -144,8 +144,13 @@ export class Job {
   #carriage(worker: Messenger): Carriage {
     const { request } = this
     if (this.#parcel !== undefined) {
-      const { fd = -1, unread, noDelay } = this.#parcel
-      return { by: worker.passesBy, fd, noDelay, unread: unread.length > 0 ? unread : undefined }
+      const { descriptor: fd = -1, unread, noDelay } = this.#parcel
+      return {
+        by: worker.passesBy,
+        fd: worker.passesBy === 'socket' ? -1 : fd,
+        noDelay,
+        unread: unread.length > 0 ? unread : undefined
+      }
     }
     if (request instanceof MessageRequest) return { by: 'message', packet: request.packet }
     this.#bridge = new ParentBridge(this.id, worker, request)

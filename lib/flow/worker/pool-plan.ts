@@ -1,3 +1,4 @@
+import type { Passing } from '../../accept/stream/parcel.ts'
 import type { Worker, WorkerHost } from './worker.ts'
 
 /** What a pool is made by. */
@@ -6,8 +7,8 @@ export interface PoolPlan {
   readonly noun: string
   /** Start a worker. */
   readonly launch: (host: WorkerHost) => Worker
-  /** Whether a socket of Node's can be passed to a worker, or bare descriptors only. */
-  readonly passesSockets: boolean
+  /** What can be passed to a worker. */
+  readonly passes: Passing
   /** Workers at a time. */
   readonly maxWorkers: number
   /** Requests of a worker at a time. */

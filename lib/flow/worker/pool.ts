@@ -116,18 +116,19 @@ export class WorkerPool implements StaffHost {
 
   gone(worker: Worker, how: string): void {
     const { offered, jobs, lastWords, runner } = worker
-    const jobsLeft = Array.from(jobs.values())
+    // What it has not claimed it has not touched.
+    const untouched = Array.from(offered).filter((job) => !job.isOver)
+    const left = Array.from(jobs.values())
     jobs.clear()
-    for (const job of jobsLeft) {
-      if (job.isOver) continue
-      // What it has not claimed it has not touched.
-      if (job === offered) this.#queue.unshift(job)
-      else {
+    this.#queue.unshift(...untouched)
+    for (const job of left) {
+      if (!job.isOver && !offered.has(job)) {
         const why = `the ${this.#plan.noun} ${runner.threadId ?? runner.pid} that served it ${how}`
         job.fail(new AbortedError(`The request was cut off: ${why}`, 'worker-gone', lastWords))
         this.#running.delete(job)
       }
     }
+    offered.clear()
     this.#staff.died(worker, how)
     this.goOn()
   }
@@ -157,7 +158,7 @@ export class WorkerPool implements StaffHost {
     const job = new Job(++this.#ids, request, this.#servers.numberOf(request.server))
     this.#running.add(job)
     try {
-      await job.prepare(this.#plan.passesSockets)
+      await job.prepare(this.#plan.passes)
     } catch (error) {
       this.#running.delete(job)
       this.#leaveWhenDone()
@@ -175,7 +176,7 @@ export class WorkerPool implements StaffHost {
     this.#staff.busy(worker)
     if (!worker.servers.has(job.server)) introduce(worker, job)
     worker.jobs.set(job.id, job)
-    worker.offered = job
+    worker.offered.add(job)
     job.offerTo(worker)
   }
 
@@ -210,15 +211,13 @@ export class WorkerPool implements StaffHost {
   }
 
   #claimed(worker: Worker, job: Job): void {
-    if (worker.offered !== job) return
-    worker.offered = undefined
+    if (!worker.offered.delete(job)) return
     job.claimed()
   }
 
   /** A connection has not arrived: the worker has no room for it. */
   #missing(worker: Worker, job: Job): void {
-    if (worker.offered !== job) return
-    worker.offered = undefined
+    if (!worker.offered.delete(job)) return
     worker.jobs.delete(job.id)
     if (!job.isOver) this.#queue.unshift(job)
     this.#staff.exhausted(worker)

@@ -1,5 +1,4 @@
 import { MessageRequest } from '../../accept/request/message-request.ts'
-import { adoptDescriptor, adoptSocket } from '../../accept/stream/adopt.ts'
 import { StreamRequest } from '../../accept/stream/stream-request.ts'
 import type { TLSOptions } from '../../accept/tls/tls-options.ts'
 import { show } from '../../arguments.ts'
@@ -11,17 +10,26 @@ import { BridgeSocket } from './bridge-socket.ts'
 import { recordError, reviveError } from './error-record.ts'
 import type { PoolMessage, ReportMessage, TakeMessage, WorkerMessage } from './messages.ts'
 
+/** What stands for a connection: its socket, or its descriptor. */
+export type Connection = ConstructorParameters<typeof StreamRequest>[0]
+
 /** What a worker stands on. */
 export interface WorkerEnds {
   /** Say something to the pool; `said` is called when it is on its way. */
   say(message: WorkerMessage, said?: () => void): void
+  /**
+   * The connection of a request, as it came.
+   *
+   * @param fd - the number of its descriptor where the pool is
+   * @param handle - what came along
+   * @returns nothing where it has not come
+   */
+  adopt(fd: number, handle: unknown): Connection | undefined
   /** All has been served: end. */
   leave(): void
   /** Nothing can be served: end. */
   fail(): void
 }
-
-type Connection = ConstructorParameters<typeof StreamRequest>[0]
 
 interface HandlerModule {
   readonly default?: unknown
@@ -163,9 +171,9 @@ export class ServeWorker {
       }
       case 'socket':
       case 'descriptor': {
-        if (carriage.by === 'socket' && (handle === undefined || handle === null)) return undefined
-        const socket = carriage.by === 'socket' ? adoptSocket(handle) : adoptDescriptor(carriage.fd)
-        const request = new StreamRequest(socket, branch, clientAddress, branch.counters, carriage.noDelay)
+        const connection = this.#ends.adopt(carriage.fd, handle)
+        if (connection === undefined) return undefined
+        const request = new StreamRequest(connection, branch, clientAddress, branch.counters, carriage.noDelay)
         if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
         return { request, branch, bridge: undefined, reply: undefined }
       }

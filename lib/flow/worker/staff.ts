@@ -59,7 +59,8 @@ export class Staff {
     for (const worker of this.#workers) {
       const { jobs, offered } = worker
       inFlight += jobs.size
-      if (!worker.isReady || worker.isLeaving || offered !== undefined || jobs.size >= maxInFlight) continue
+      if (!worker.isReady || worker.isLeaving || offered.size >= worker.mostOffered || jobs.size >= maxInFlight)
+        continue
       if (worker.served >= requestsPerWorker) continue
       if (worker.restsUntil > 0) {
         now ||= performance.now()

@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { adoptDescriptor } from '../../accept/stream/adopt.ts'
 import type { PoolMessage } from './messages.ts'
 import { ownBytes } from './own-bytes.ts'
 import { ServeWorker, type WorkerEnds } from './serve-worker.ts'
@@ -11,6 +12,7 @@ const ends: WorkerEnds = {
     port.postMessage(own, transferred)
     said?.()
   },
+  adopt: (fd) => adoptDescriptor(fd),
   // The thread, not the process.
   leave() {
     process.exit()

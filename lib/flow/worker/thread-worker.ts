@@ -21,6 +21,7 @@ export interface ThreadOptions {
 export class ThreadWorker extends Worker {
   readonly runner: Runner
   readonly passesBy = 'descriptor'
+  readonly mostOffered = 16
   readonly #thread: Thread
 
   /**

@@ -17,8 +17,8 @@ export abstract class Worker implements Messenger {
   readonly host: WorkerHost
   /** The requests that it has, by their numbers: offered, or its own. */
   readonly jobs = new Map<number, Job>()
-  /** The one that it was offered and has not claimed. */
-  offered: Job | undefined
+  /** Those that it was offered and has not claimed. */
+  readonly offered = new Set<Job>()
   /** Whether it has loaded its module. */
   isReady = false
   /** Whether it gets nothing more: it has served its number, or the pool is closing. */
@@ -39,6 +39,8 @@ export abstract class Worker implements Messenger {
     this.host = host
   }
 
+  /** How many it may be offered before it claims one. */
+  abstract readonly mostOffered: number
   abstract readonly runner: Runner
   abstract readonly passesBy: 'socket' | 'descriptor'
   abstract send(message: PoolMessage, parcel?: Parcel): void

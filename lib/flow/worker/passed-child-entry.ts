@@ -1,0 +1,62 @@
+import { closeEnd, DescriptorChannel } from '../../accept/native/descriptor-channel.ts'
+import { toError } from '../../outcome.ts'
+import { recordError } from './error-record.ts'
+import { decode, encode, joined } from './message-codec.ts'
+import type { PoolMessage } from './messages.ts'
+import { ServeWorker, type WorkerEnds } from './serve-worker.ts'
+
+// Where the pool has put its channel, after stderr.
+const channelFd = 3
+
+const [, , moduleURL = ''] = process.argv
+
+// What the terminal, or whoever stops a whole service, says to all processes is for the pool to act upon: it drains.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
+
+// What is said in one go leaves as one: under load that is several claims and reports.
+let saying: Buffer[] = []
+let told: (() => void)[] = []
+
+function flush(): void {
+  if (saying.length === 0) return
+  const whenSaid = told
+  channel.send(joined(saying), -1, () => {
+    for (const said of whenSaid) said()
+  })
+  saying = []
+  told = []
+}
+
+const ends: WorkerEnds = {
+  say(message, said) {
+    if (saying.push(encode(message)) === 1) process.nextTick(flush)
+    if (said !== undefined) told.push(said)
+  },
+  adopt: (_fd, handle) => handle as number | undefined,
+  leave() {
+    flush()
+    process.exit()
+  },
+  fail: () => process.exit(1)
+}
+const worker = new ServeWorker(ends)
+const channel = new DescriptorChannel(
+  channelFd,
+  {
+    message(bytes, fd) {
+      const message = decode(bytes) as PoolMessage
+      const isFor = message.type === 'take' && message.carriage.by === 'descriptor'
+      if (fd >= 0 && !isFor) closeEnd(fd)
+      worker.heard(message, fd >= 0 && isFor ? fd : undefined)
+    },
+    // The parent has died, or has let go.
+    ended: () => process.exit()
+  },
+  true
+)
+process.on('uncaughtExceptionMonitor', (error) => {
+  ends.say({ type: 'crashed', error: recordError(toError(error)) })
+  flush()
+})
+await worker.load(moduleURL)

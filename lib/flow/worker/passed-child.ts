@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { closeEnd, DescriptorChannel, openChannel } from '../../accept/native/descriptor-channel.ts'
+import type { Parcel } from '../../accept/stream/parcel.ts'
+import type { Runner } from '../../outcome.ts'
+import { type ChildOptions, nodeFlags } from './child-options.ts'
+import { entry } from './entry-url.ts'
+import { decode, encode, parted } from './message-codec.ts'
+import type { PoolMessage, WorkerMessage } from './messages.ts'
+import { Worker, type WorkerHost } from './worker.ts'
+
+/**
+ * A child process by system calls: connections are passed as bare descriptors, by a channel of our own. That costs a tenth
+ * of Node's, a message is the kernel's when it was sent, and a child that has no room for a descriptor says so.
+ */
+export class PassedChild extends Worker {
+  readonly runner: Runner
+  readonly passesBy = 'descriptor'
+  readonly mostOffered = 16
+  readonly #child: ChildProcess
+  readonly #channel: DescriptorChannel
+  #isGone = false
+
+  /**
+   * @param moduleURL - the handler's module
+   * @param options - how it is started
+   * @param host - who is told what becomes of it
+   */
+  constructor(moduleURL: string, { env, execArgv }: ChildOptions, host: WorkerHost) {
+    super(host)
+    const [here, there] = openChannel()
+    try {
+      this.#child = spawn(process.execPath, [...nodeFlags(execArgv), fileURLToPath(entry('passed-child')), moduleURL], {
+        stdio: ['ignore', 'inherit', 'inherit', there],
+        ...(env !== undefined && { env })
+      })
+    } catch (error) {
+      closeEnd(here)
+      throw error
+    } finally {
+      closeEnd(there)
+    }
+    this.runner = { pid: this.#child.pid ?? 0 }
+    this.#channel = new DescriptorChannel(
+      here,
+      {
+        message: (bytes, fd) => {
+          if (fd >= 0) closeEnd(fd)
+          for (const message of parted(bytes)) host.heard(this, decode(message) as WorkerMessage)
+        },
+        // It has closed its end, and can't be told anything any more.
+        ended: () => this.kill()
+      },
+      false
+    )
+    this.#child.on('error', (error) => {
+      this.lastWords ??= error
+      // It was never there.
+      if (this.#child.pid === undefined) this.#gone('could not be started')
+    })
+    this.#child.on('exit', (code, signal) =>
+      this.#gone(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`)
+    )
+  }
+
+  override send(message: PoolMessage, parcel?: Parcel): void {
+    this.#channel.send(encode(message), parcel?.descriptor ?? -1)
+  }
+
+  override kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  override hold(on: boolean): void {
+    if (on) this.#child.ref()
+    else this.#child.unref()
+  }
+
+  #gone(how: string): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    // All that it has ever said is here.
+    this.#channel.drain()
+    this.#channel.close()
+    this.host.gone(this, how)
+  }
+}
