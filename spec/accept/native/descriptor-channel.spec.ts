@@ -1,0 +1,187 @@
+import { fstatSync, openSync, readSync } from 'node:fs'
+import fc from 'fast-check'
+import { expect, it, onTestFinished } from 'vitest'
+import { closeEnd, DescriptorChannel, openChannel } from '../../../lib/accept/native/descriptor-channel.ts'
+import { libc } from '../../../lib/accept/native/libc.ts'
+import { runChild } from '../../support/child.ts'
+
+interface End {
+  readonly channel: DescriptorChannel
+  readonly messages: { readonly text: string; readonly fd: number }[]
+  /** Settles when so many messages have come. */
+  came(count: number): Promise<void>
+  readonly ended: Promise<void>
+}
+
+function end(fd: number): End {
+  const messages: End['messages'] = []
+  let wanted = Number.POSITIVE_INFINITY
+  let told = (): void => {}
+  let over = (): void => {}
+  const ended = new Promise<void>((resolve) => {
+    over = resolve
+  })
+  const channel = new DescriptorChannel(
+    fd,
+    {
+      message(bytes, passed) {
+        messages.push({ text: bytes.toString('latin1'), fd: passed })
+        if (messages.length >= wanted) told()
+      },
+      ended: over
+    },
+    true
+  )
+  onTestFinished(() => channel.close())
+  return {
+    channel,
+    messages,
+    ended,
+    came: (count) =>
+      new Promise((resolve) => {
+        wanted = count
+        told = resolve
+        if (messages.length >= count) resolve()
+      })
+  }
+}
+
+function ends(): [End, End] {
+  const [one, other] = openChannel()
+  return [end(one), end(other)]
+}
+
+it('carries whole messages in order, both ways', async () => {
+  const [one, other] = ends()
+  for (let i = 0; i < 500; i++) one.channel.send(Buffer.from(`there ${i}`))
+  other.channel.send(Buffer.from(''))
+  await Promise.all([other.came(500), one.came(1)])
+  expect(other.messages.map(({ text }) => text)).toEqual(Array.from({ length: 500 }, (_, i) => `there ${i}`))
+  expect(one.messages).toEqual([{ text: '', fd: -1 }])
+})
+
+it('carries messages of any size', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 400_000 }), { minLength: 1, maxLength: 12 }), async (sizes) => {
+      const [here, there] = openChannel()
+      const one = end(here)
+      const other = end(there)
+      for (const [i, size] of sizes.entries()) one.channel.send(Buffer.alloc(size, i % 256))
+      await other.came(sizes.length)
+      expect(other.messages.map(({ text }) => text.length)).toEqual(sizes)
+      for (const [i, { text }] of other.messages.entries()) {
+        expect(Buffer.from(text, 'latin1').every((byte) => byte === i % 256)).toBe(true)
+      }
+      one.channel.close()
+      other.channel.close()
+    }),
+    { numRuns: 20 }
+  )
+})
+
+it('carries descriptors, each with its message', async () => {
+  const [one, other] = ends()
+  const file = openSync('package.json', 'r')
+  one.channel.send(Buffer.from('none'))
+  one.channel.send(Buffer.from('one'), file)
+  one.channel.send(Buffer.alloc(200_000, 'x'), file)
+  one.channel.send(Buffer.from('none'))
+  await other.came(4)
+  const { ino } = fstatSync(file)
+  closeEnd(file)
+  expect(other.messages.map(({ fd }) => fd >= 0)).toEqual([false, true, true, false])
+  for (const { fd } of other.messages.filter((message) => message.fd >= 0)) {
+    expect(fstatSync(fd).ino).toBe(ino)
+    expect(readSync(fd, Buffer.alloc(1))).toBe(1)
+    closeEnd(fd)
+  }
+})
+
+it('sends the descriptor that was meant, also where it has to wait and its number becomes another file', async () => {
+  const [here, there] = openChannel()
+  const one = end(here)
+  let sent = 0
+  const meant = openSync('package.json', 'r')
+  const { ino } = fstatSync(meant)
+  // Nobody reads yet: it does not all fit.
+  for (let i = 0; i < 20; i++) one.channel.send(Buffer.alloc(40_000), -1, () => sent++)
+  one.channel.send(Buffer.from('meant'), meant, () => sent++)
+  expect(sent).toBeLessThan(20)
+  closeEnd(meant)
+  const stranger = openSync('README.md', 'r')
+  expect(stranger).toBe(meant)
+  const other = end(there)
+  await other.came(21)
+  const { fd } = other.messages[20] as { fd: number }
+  expect(fstatSync(fd).ino).toBe(ino)
+  expect(sent).toBe(21)
+  closeEnd(fd)
+  closeEnd(stranger)
+})
+
+it('tells what had been sent before the other end has gone, then that it has', async () => {
+  const [one, other] = ends()
+  // Unread input at the end that goes makes the kernel speak of a reset.
+  one.channel.send(Buffer.from('never read'))
+  other.channel.send(Buffer.from('last words'))
+  other.channel.close()
+  await one.ended
+  expect(one.messages).toEqual([{ text: 'last words', fd: -1 }])
+  one.channel.send(Buffer.from('into the void'))
+})
+
+it('takes in at once what has come, where it is asked to', () => {
+  const [one, other] = ends()
+  other.channel.send(Buffer.from('claim'))
+  one.channel.drain()
+  expect(one.messages.map(({ text }) => text)).toEqual(['claim'])
+})
+
+it('leaves no descriptor open that nobody took', async () => {
+  const [here, there] = openChannel()
+  const one = end(here)
+  const file = openSync('package.json', 'r')
+  for (let i = 0; i < 20; i++) one.channel.send(Buffer.alloc(40_000), file)
+  const probe = libc().fcntl(file, 1_030, 'int', 0)
+  closeEnd(probe)
+  one.channel.close()
+  closeEnd(there)
+  closeEnd(file)
+  // The copies of those that waited are closed too: the lowest free number is the first again.
+  const lowest = openSync('package.json', 'r')
+  closeEnd(lowest)
+  expect(lowest).toBeLessThanOrEqual(Math.min(probe, here, there, file))
+})
+
+it('says that a descriptor is missing where there is no room for it, and goes on', async () => {
+  const { stdout } = await runChild(`
+    import { openSync, closeSync } from 'node:fs'
+    import { spawnSync } from 'node:child_process'
+    const { DescriptorChannel, openChannel } = await import(${JSON.stringify(
+      new URL('../../../dist/accept/native/descriptor-channel.js', import.meta.url).href
+    )})
+    const [one, other] = openChannel()
+    const seen = []
+    const sender = new DescriptorChannel(one, { message() {}, ended() {} }, false)
+    const done = Promise.withResolvers?.() ?? {}
+    done.promise ??= new Promise((resolve) => { done.resolve = resolve })
+    const receiver = new DescriptorChannel(other, {
+      message(bytes, fd) {
+        seen.push(bytes.toString() + (fd >= 0 ? '+' : '-'))
+        if (seen.length === 3) done.resolve()
+      },
+      ended() {}
+    }, true)
+    const file = openSync(process.execPath, 'r')
+    sender.send(Buffer.from('a'), file)
+    receiver.drain()
+    // From now on there is room for none.
+    spawnSync('prlimit', ['--pid', String(process.pid), '--nofile=5:5'])
+    sender.send(Buffer.from('b'), file)
+    sender.send(Buffer.from('c'))
+    await done.promise
+    console.log(seen.join(' '))
+    process.exit()
+  `)
+  expect(stdout.trim()).toBe('a+ b- c-')
+})
