@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { ResourceLimits } from 'node:worker_threads'
-import { threadCalls } from '../accept/native/libc.ts'
+import { canAdopt } from '../accept/stream/adopt.ts'
 import { count, known, milliseconds, show } from '../arguments.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
@@ -117,7 +117,7 @@ function planOf(what: string, module: URL | string, options: ThreadsOptions): Po
   return {
     noun: 'thread',
     launch: (host) => new ThreadWorker(url, thread, host),
-    passes: threadCalls() === undefined ? 'bare descriptors' : 'descriptors',
+    passes: canAdopt() ? 'descriptors' : 'nothing',
     maxWorkers: size,
     maxInFlight: limit === Number.POSITIVE_INFINITY ? limit : Math.ceil(limit / size),
     limit,

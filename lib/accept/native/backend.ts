@@ -9,18 +9,23 @@ import { libcMissing } from './libc.ts'
  */
 export type Backend = 'auto' | 'native' | 'node'
 
+/** Whether the environment says that nothing but Node's own sockets is to be used, where there is a choice. */
+export function nodeIsWanted(): boolean {
+  const { IT_SOCKETSERVER_BACKEND: wanted } = process.env
+  return wanted === 'node'
+}
+
 /**
  * Whether a server goes by system calls.
  *
  * @param backend - as its option says
  */
 export function isNative(backend: Backend | undefined): boolean {
-  const { IT_SOCKETSERVER_BACKEND: wanted } = process.env
   switch (backend) {
     case undefined:
     case 'auto':
       // A worker's socket is its primary's, and that has none but Node's.
-      return wanted !== 'node' && !cluster.isWorker && libcMissing() === undefined
+      return !nodeIsWanted() && !cluster.isWorker && libcMissing() === undefined
     case 'node':
       return false
     case 'native': {

@@ -1,3 +1,4 @@
+import { nodeIsWanted } from './backend.ts'
 import { EAGAIN, EINTR, libc, libcMissing } from './libc.ts'
 import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL } from './message-flags.ts'
 import { reactor, type Watched } from './reactor.ts'
@@ -253,8 +254,7 @@ function copyOf(fd: number): number {
 
 /** Whether there are such channels here. */
 export function hasChannels(): boolean {
-  const { IT_SOCKETSERVER_BACKEND: wanted } = process.env
-  return wanted !== 'node' && libcMissing() === undefined && libc().pointerSize === 8
+  return !nodeIsWanted() && libcMissing() === undefined && libc().pointerSize === 8
 }
 
 /** The two ends of a channel; neither is inherited, but where a child is given one. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { nodeIsWanted } from '../native/backend.ts'
 import { threadCalls } from '../native/libc.ts'
 import { pausedSocket } from './paused-socket.ts'
 
@@ -11,6 +12,11 @@ export function adoptSocket(handle: unknown): Socket {
   socket.pause()
   socket.allowHalfOpen = true
   return socket
+}
+
+/** Whether threads can take connections by their descriptors. */
+export function canAdopt(): boolean {
+  return !nodeIsWanted() && threadCalls() !== undefined
 }
 
 /**

@@ -3,8 +3,8 @@ import { libc } from '../native/libc.ts'
 import { descriptorOf } from './descriptor-of.ts'
 import { pausedSocket } from './paused-socket.ts'
 
-/** What can be passed: sockets of Node's, descriptors, or descriptors that are not Node's. */
-export type Passing = 'sockets' | 'descriptors' | 'bare descriptors'
+/** What can be passed. */
+export type Passing = 'sockets' | 'descriptors' | 'nothing'
 
 /** Whether a socket of Node's can be. */
 export function canPass(socket: Socket, passes: Passing): boolean {

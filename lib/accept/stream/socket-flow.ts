@@ -154,7 +154,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
    */
   pack(passes: Passing, error: Error): Parcel | undefined {
     const wire = this.#wire
-    if (wire.isGone || !wire.isReal || wire.encrypted) return undefined
+    if (passes === 'nothing' || wire.isGone || !wire.isReal || wire.encrypted) return undefined
     if (wire instanceof SocketWire && (wire.reading || !canPass(wire.socket, passes))) return undefined
     const unread = this.#reader === undefined ? nothing : this.#reader.suspend()
     const { noDelay } = wire

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { standIn } from './stand-in.ts'
 import { type Sent, Wire, type WireHost } from './wire.ts'
 
 const wireOf = Symbol('wire')
@@ -63,7 +64,7 @@ export class SocketWire extends Wire {
   }
 
   override get isReal(): boolean {
-    return this.#socket instanceof Socket
+    return this.#socket instanceof Socket || standIn in this.#socket
   }
 
   override get encrypted(): boolean {

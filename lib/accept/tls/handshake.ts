@@ -13,10 +13,22 @@ interface Carrier extends Socket {
   [handshakeOf]?: Handshake | undefined
 }
 
+/** A socket of Node's around a stream. */
+export interface StreamWrap {
+  allowHalfOpen: boolean
+  /** The stream. */
+  readonly stream?: object
+}
+
 function onClose(this: Carrier): void {
   const handshake = this[handshakeOf]
   // The server tells of it in this turn, and says why; where it did not, nobody else would.
   if (handshake !== undefined) setImmediate(() => handshake.fail(new Error('the connection has closed')))
+}
+
+/** What Node has put around a stream that stands for a socket, under an encrypted socket: known as little as `_parent`. */
+export function wrapOf(secured: TLSSocket): StreamWrap | undefined {
+  return (secured as TLSSocket & { readonly _handle?: { readonly _parentWrap?: StreamWrap } })._handle?._parentWrap
 }
 
 /**
@@ -27,7 +39,8 @@ function onClose(this: Carrier): void {
  * succeed there, but nobody would get another one's connection.
  */
 export function handshakeUnder(secured: TLSSocket): Handshake | undefined {
-  return (secured as TLSSocket & { readonly _parent?: Carrier })._parent?.[handshakeOf]
+  const { _parent: parent } = secured as TLSSocket & { readonly _parent?: Carrier }
+  return (parent ?? (wrapOf(secured)?.stream as Carrier | undefined))?.[handshakeOf]
 }
 
 /** One TLS handshake of a connection. */

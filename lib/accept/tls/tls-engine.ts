@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
 import type { Address } from '../../address.ts'
 import { text } from '../../arguments.ts'
-import { Handshake, type HandshakeEnded, handshakeUnder } from './handshake.ts'
+import { type StandIn, standIn } from '../stream/stand-in.ts'
+import { Handshake, type HandshakeEnded, handshakeUnder, wrapOf } from './handshake.ts'
 import { resumptionIsUnsafe, sessionOptions } from './sessions.ts'
 import { authenticatedByKey, guarded } from './tls-callbacks.ts'
 import { checkMaterial, secureContext, withMaterial } from './tls-material.ts'
@@ -45,6 +46,16 @@ function end(handshake: Handshake | undefined, error: Error, secured: TLSSocket)
   secured.on('error', () => {})
   handshake?.failLater(reasonOf(error, secured))
   setImmediate(() => secured.destroy())
+}
+
+// What Node has put around a stream that stands for a socket: half-open is allowed from now on.
+function letEnd(secured: TLSSocket): void {
+  const wrap = wrapOf(secured)
+  if (wrap?.stream === undefined || !(standIn in wrap.stream)) return
+  const stream = wrap.stream as StandIn
+  wrap.allowHalfOpen = true
+  stream.allowHalfOpen = true
+  stream[standIn](false)
 }
 
 /** What is given anew, over what was there before. */
@@ -123,6 +134,7 @@ export class TLSEngine {
     const handshake = new Handshake(socket, clientAddress, ended)
     // A client that ends in the handshake will never be secured; afterwards the half-open is allowed again.
     socket.allowHalfOpen = false
+    if (standIn in socket) (socket as unknown as StandIn)[standIn](true)
     try {
       if (socket.destroyed) throw new Error('the connection has closed')
       this.#server.emit('connection', socket)
@@ -152,6 +164,7 @@ export class TLSEngine {
     for (const [name, { context }] of named) server.addContext(name, context)
     server.on('secureConnection', (secured) => {
       secured.allowHalfOpen = true
+      letEnd(secured)
       const handshake = handshakeUnder(secured)
       if (handshake === undefined) secured.destroy()
       else if (requestCert !== true || hasCertificate(secured)) handshake.succeed(secured)

@@ -1,10 +1,11 @@
 import { Duplex } from 'node:stream'
+import { type StandIn, standIn } from '../../accept/stream/stand-in.ts'
 import { bridgeWindow, type WorkerMessage } from './messages.ts'
 
 type Told = (error?: Error | null) => void
 
 /** The worker's end of a connection whose bytes come as messages: what stands for its socket. */
-export class BridgeSocket extends Duplex {
+export class BridgeSocket extends Duplex implements StandIn {
   readonly #id: number
   readonly #say: (message: WorkerMessage) => void
   #credit = bridgeWindow
@@ -12,6 +13,7 @@ export class BridgeSocket extends Duplex {
   #taken = 0
   #timer: NodeJS.Timeout | undefined
   #inputOver = false
+  #keepsEnd = false
 
   /**
    * @param id - of the request
@@ -35,7 +37,12 @@ export class BridgeSocket extends Duplex {
   inputEnded(): void {
     if (this.#inputOver || this.destroyed) return
     this.#inputOver = true
-    this.push(null)
+    if (!this.#keepsEnd) this.push(null)
+  }
+
+  [standIn](keepsEnd: boolean): void {
+    this.#keepsEnd = keepsEnd
+    if (!keepsEnd && this.#inputOver && !this.destroyed) this.push(null)
   }
 
   /** So many more bytes may be sent. */

@@ -154,6 +154,6 @@ export class Job {
     }
     if (request instanceof MessageRequest) return { by: 'message', packet: request.packet }
     this.#bridge = new ParentBridge(this.id, worker, request)
-    return { by: 'bridge' }
+    return { by: 'bridge', decrypted: request instanceof StreamRequest && request.encrypted }
   }
 }

@@ -15,7 +15,11 @@ export type Carriage =
       readonly unread: Uint8Array | undefined
     }
   /** A connection whose socket can't be passed: its bytes come by `data`, and go. */
-  | { readonly by: 'bridge' }
+  | {
+      readonly by: 'bridge'
+      /** Whether they were encrypted, and are not any more. */
+      readonly decrypted: boolean
+    }
   /** A whole message. */
   | { readonly by: 'message'; readonly packet: Uint8Array }
 

@@ -40,6 +40,8 @@ interface Guest {
   readonly request: Request
   readonly branch: Branch
   readonly bridge: BridgeSocket | undefined
+  /** Whether its bytes were encrypted, and are not any more. */
+  readonly decrypted: boolean
   reply: Buffer | undefined
 }
 
@@ -154,6 +156,7 @@ export class ServeWorker {
           }),
           branch,
           bridge: undefined,
+          decrypted: false,
           reply: undefined
         }
         return guest
@@ -167,7 +170,7 @@ export class ServeWorker {
           branch.counters,
           false
         )
-        return { request, branch, bridge, reply: undefined }
+        return { request, branch, bridge, decrypted: carriage.decrypted, reply: undefined }
       }
       case 'socket':
       case 'descriptor': {
@@ -175,7 +178,7 @@ export class ServeWorker {
         if (connection === undefined) return undefined
         const request = new StreamRequest(connection, branch, clientAddress, branch.counters, carriage.noDelay)
         if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
-        return { request, branch, bridge: undefined, reply: undefined }
+        return { request, branch, bridge: undefined, decrypted: false, reply: undefined }
       }
     }
   }
@@ -183,7 +186,7 @@ export class ServeWorker {
   async #serve(id: number, guest: Guest): Promise<void> {
     const { request } = guest
     try {
-      if (this.#tls !== undefined && request instanceof StreamRequest && guest.bridge === undefined) {
+      if (this.#tls !== undefined && !guest.decrypted && request instanceof StreamRequest) {
         await request.startTLS(this.#tls)
       }
     } catch (error) {

@@ -123,13 +123,13 @@ export class Staff {
     this.relieved(worker)
   }
 
-  /** It is to go when it has served what it has. */
+  /** It is to go: all that it was given was served, or cut off. */
   dismiss(worker: Worker): void {
     if (worker.isLeaving) return
     worker.isLeaving = true
     worker.hold(true)
     worker.send({ type: 'leave' })
-    if (worker.jobs.size === 0) this.#farewell(worker)
+    this.#farewell(worker)
   }
 
   /** Dismiss those that have nothing to do, but for the spares; settles when they have gone. */
@@ -178,10 +178,10 @@ export class Staff {
     }, startTimeout).unref()
   }
 
-  /** Something of its module may keep it from going. */
+  /** Something of its module may keep it from going, or a handler that does not let go of what was cut off. */
   #farewell(worker: Worker): void {
     setTimeout(() => {
-      if (this.#workers.has(worker) && worker.jobs.size === 0) worker.kill()
+      if (this.#workers.has(worker)) worker.kill()
     }, farewell).unref()
   }
 

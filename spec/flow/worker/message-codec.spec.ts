@@ -26,7 +26,7 @@ function crossed(message: PoolMessage | WorkerMessage): unknown {
 
 it('keeps every kind of message', () => {
   const error = recordError(new RangeError('too far', { cause: new Error('far') }))
-  const clientAddress = { family: 'ipv4', address: '127.0.0.1', port: 1 } as const
+  const clientAddress = { family: 'IPv4', host: '127.0.0.1', port: 1 } as const
   const take = { type: 'take', id: 2 ** 40, server: 1, address: undefined, clientAddress } as const
   const messages: (PoolMessage | WorkerMessage)[] = [
     { type: 'claim', id: 2 ** 40 },
@@ -37,7 +37,7 @@ it('keeps every kind of message', () => {
     { type: 'cut', id: 7, error },
     { type: 'ready' },
     { type: 'failed', error },
-    { ...take, carriage: { by: 'bridge' } },
+    { ...take, carriage: { by: 'bridge', decrypted: true } },
     { ...take, carriage: { by: 'message', packet: Buffer.from([0, 255]) } },
     { ...take, carriage: { by: 'descriptor', fd: 3, noDelay: true, unread: undefined } },
     { ...take, carriage: { by: 'descriptor', fd: 3, noDelay: true, unread: Buffer.from('unread') } },
@@ -49,7 +49,18 @@ it('keeps every kind of message', () => {
 })
 
 it('keeps every value that can be cloned', () => {
-  const values = [0, -0, Number.NaN, 2n ** 70n, 'ü', true, null, undefined, new Date(0), new Map([[1, { a: [undefined] }]])]
+  const values = [
+    0,
+    -0,
+    Number.NaN,
+    2n ** 70n,
+    'ü',
+    true,
+    null,
+    undefined,
+    new Date(0),
+    new Map([[1, { a: [undefined] }]])
+  ]
   for (const value of values) {
     const { value: came } = crossed({ ...report, value }) as ReportMessage
     expect(Object.is(came, value) || typeof value === 'object').toBe(true)
