@@ -21,6 +21,7 @@ export class Job {
   #parcel: Parcel | undefined
   #bridge: ParentBridge | undefined
   #worker: Messenger | undefined
+  #offered = false
   #isOver = false
   #told: (() => void) | undefined
   /** When it was cut off, in milliseconds of `performance.now()`; the worker may not have let go of it. */
@@ -67,6 +68,7 @@ export class Job {
   /** Send it to a worker. */
   offerTo(worker: Messenger): void {
     this.#worker = worker
+    this.#offered = true
     const { address } = this.request.server
     const { clientAddress } = this.request
     const carriage = this.#carriage(worker)
@@ -77,9 +79,15 @@ export class Job {
 
   /** The worker has it: what it was offered is not needed any more. */
   claimed(): void {
-    this.#parcel?.drop()
-    this.#parcel = undefined
-    this.#bridge?.begin()
+    this.#offered = false
+    this.#drop()
+    if (!this.#isOver) this.#bridge?.begin()
+  }
+
+  /** The worker does not have it, and never will: somebody else may. */
+  givenBack(): void {
+    this.#offered = false
+    if (this.#isOver) this.#drop()
   }
 
   /** The bridge of its bytes, where it has one. */
@@ -136,9 +144,14 @@ export class Job {
 
   #end(): void {
     this.#isOver = true
+    // A thread that is about to take it by its number would take a stranger's.
+    if (!this.#offered) this.#drop()
+    this.#bridge?.end()
+  }
+
+  #drop(): void {
     this.#parcel?.drop()
     this.#parcel = undefined
-    this.#bridge?.end()
   }
 
   #carriage(worker: Messenger): Carriage {

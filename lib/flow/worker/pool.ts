@@ -3,7 +3,7 @@ import { known, milliseconds } from '../../arguments.ts'
 import { AbortedError, ClosedError, type WorkerStartError } from '../../errors.ts'
 import { checkRequest } from '../../handler/run.ts'
 import { deferred } from '../../iterator/deferred.ts'
-import { type Settlement, toError } from '../../outcome.ts'
+import { toError } from '../../outcome.ts'
 import type { CloseOptions, Request } from '../../request.ts'
 import { reviveError } from './error-record.ts'
 import { Job } from './job.ts'
@@ -60,15 +60,15 @@ export class WorkerPool implements StaffHost {
   /** Have a request served. */
   async run(request: Request): Promise<unknown> {
     checkRequest('A pool serves requests', request)
-    let settlement: Settlement = { status: 'fulfilled', value: undefined }
+    let value: unknown
     try {
-      return await this.#serve(request)
+      value = await this.#serve(request)
     } catch (thrown) {
-      settlement = { status: 'rejected', reason: toError(thrown) }
+      if (!request.held) await request.close({ status: 'rejected', reason: toError(thrown) }).catch(() => {})
       throw thrown
-    } finally {
-      if (!request.held) await request.close(settlement)
     }
+    if (!request.held) await request.close()
+    return value
   }
 
   /** End the workers that stand by idle, but for the spares. */
@@ -117,6 +117,7 @@ export class WorkerPool implements StaffHost {
   gone(worker: Worker, how: string): void {
     const { offered, jobs, lastWords, runner } = worker
     // What it has not claimed it has not touched.
+    for (const job of offered) job.givenBack()
     const untouched = Array.from(offered).filter((job) => !job.isOver)
     const left = Array.from(jobs.values())
     jobs.clear()
@@ -219,6 +220,7 @@ export class WorkerPool implements StaffHost {
   #missing(worker: Worker, job: Job): void {
     if (!worker.offered.delete(job)) return
     worker.jobs.delete(job.id)
+    job.givenBack()
     if (!job.isOver) this.#queue.unshift(job)
     this.#staff.exhausted(worker)
     this.goOn()
