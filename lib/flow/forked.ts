@@ -99,8 +99,7 @@ export function forkPool(module: URL | string, options: ForkOptions = {}): Pool 
   return faceOf(new WorkerPool(planOf('forkPool', module, options)))
 }
 
-/** The names of {@link ForkOptions}. */
-export const forkOptionNames = [
+const forkOptionNames = [
   'maxChildren',
   'requestsPerChild',
   'maxRequestsPerChildInFlight',

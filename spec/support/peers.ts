@@ -68,7 +68,7 @@ export async function received(socket: Socket): Promise<Buffer> {
 }
 
 /** Connect, send the input, end, and give all that comes back. */
-export async function exchange(address: Address, input: string | Buffer): Promise<string> {
+export async function exchange(address: Address, input: string | Buffer = ''): Promise<string> {
   const socket = await dial(address)
   socket.end(input)
   return (await received(socket)).toString()

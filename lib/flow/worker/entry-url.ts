@@ -5,5 +5,6 @@
  */
 export function entry(what: 'child' | 'passed-child' | 'thread'): URL {
   const here = import.meta.url
-  return new URL(here.endsWith('.ts') ? `../../../dist/flow/worker/${what}-entry.js` : `./${what}-entry.js`, here)
+  // What was built is one file, right in dist/.
+  return new URL(`flow/worker/${what}-entry.js`, here.endsWith('.ts') ? new URL('../../../dist/', here) : here)
 }
