@@ -44,7 +44,8 @@ export interface ForkOptions {
  *
  * Resources: `maxChildren` processes, and as many requests for each as it may serve at a time; no more are pulled.
  * Errors: a failing handler becomes an outcome, with its error's name, message, code and stack. Where five children in a row
- * die before they could serve, the stage ends with a {@link WorkerStartError} that shows what the last one said.
+ * die before they could serve, and there is none that serves, the stage ends with a {@link WorkerStartError} that shows what
+ * the last one said.
  * Stopping: when the source has ended, or at `break`, children end when they have served what they have. They ignore
  * SIGINT and SIGTERM, and end with this process, however that ends.
  * Python: `ForkingMixIn`.

@@ -44,7 +44,7 @@ export interface ThreadsOptions {
  * Resources: `size` threads, `limit` requests; no more are pulled.
  * Errors: a failing handler becomes an outcome. A thread that throws outside of a handler, exits, or is out of memory ends
  * alone; requests that it had claimed are `aborted` with the cause `worker-gone`. Where five in a row die before they could
- * serve, the stage ends with a {@link WorkerStartError}.
+ * serve, and there is none that serves, the stage ends with a {@link WorkerStartError}.
  * Stopping: when the source has ended, or at `break`, threads end when they have served what they have.
  * Python: nothing; its threads share one core. For `ThreadingMixIn` see {@link parallel}.
  *

@@ -186,7 +186,7 @@ export class Staff {
   }
 
   #troubled(cause: Error | undefined, how: string): void {
-    const error = this.#trouble.failed(cause, how)
+    const error = this.#trouble.failed(cause, how, Array.from(this.#workers).some(serves))
     if (error === undefined) return
     this.#hasGivenUp = true
     this.#host.givenUp(error)
@@ -199,4 +199,8 @@ export class Staff {
       this.#leaving.set(worker, told)
     })
   }
+}
+
+function serves({ isReady, isLeaving }: Worker): boolean {
+  return isReady && !isLeaving
 }

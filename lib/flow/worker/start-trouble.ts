@@ -1,6 +1,6 @@
 import { WorkerStartError } from '../../errors.ts'
 
-// Workers that die in a row before they could serve: then the pool gives up.
+// Workers that die in a row before they could serve: then the pool gives up, where it has no other.
 const mostFailures = 5
 
 const firstPause = 100
@@ -36,11 +36,12 @@ export class StartTrouble {
    *
    * @param cause - what it said
    * @param how - how it died
+   * @param othersServe - whether there are others: then one that can't be added is no reason to give up
    * @returns where it is one too many, the error of the pool
    */
-  failed(cause: Error | undefined, how: string): WorkerStartError | undefined {
+  failed(cause: Error | undefined, how: string, othersServe: boolean): WorkerStartError | undefined {
     this.#failures++
-    if (this.#failures >= mostFailures) {
+    if (this.#failures >= mostFailures && !othersServe) {
       const why = cause === undefined ? `the last one ${how}` : cause.message
       return new WorkerStartError(
         `Cannot start a ${this.#noun}: ${this.#failures} in a row have died before they could serve (${why})`,
@@ -53,7 +54,7 @@ export class StartTrouble {
         this.#pause = undefined
         this.#goOn()
       },
-      firstPause * 2 ** (this.#failures - 1)
+      firstPause * 2 ** (Math.min(this.#failures, mostFailures) - 1)
     )
     return undefined
   }
