@@ -28,7 +28,7 @@ export interface ForkOptions {
   readonly startTimeout?: number
   /** The environment of the children: this process's by default. */
   readonly env?: Record<string, string | undefined>
-  /** Node's options for the children: this process's by default, but for the debugger's. */
+  /** Node's options for the children: this process's by default. Never the debugger's, nor a program (`--eval`). */
   readonly execArgv?: readonly string[]
 }
 

@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Parcel } from '../../accept/stream/parcel.ts'
 import type { Runner } from '../../outcome.ts'
-import { type ChildOptions, nodeFlags } from './child-options.ts'
+import type { ChildOptions } from './child-options.ts'
 import { entry } from './entry-url.ts'
+import { inheritedFlags } from './inherited-flags.ts'
 import type { PoolMessage, WorkerMessage } from './messages.ts'
 import { Worker, type WorkerHost } from './worker.ts'
 
@@ -26,7 +27,7 @@ export class ChildWorker extends Worker {
     super(host)
     const child = fork(entry('child'), [moduleURL], {
       serialization: 'advanced',
-      execArgv: nodeFlags(execArgv),
+      execArgv: inheritedFlags(execArgv ?? process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       ...(env !== undefined && { env })
     })

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { closeEnd, DescriptorChannel, openChannel } from '../../accept/native/descriptor-channel.ts'
 import type { Parcel } from '../../accept/stream/parcel.ts'
 import type { Runner } from '../../outcome.ts'
-import { type ChildOptions, nodeFlags } from './child-options.ts'
+import type { ChildOptions } from './child-options.ts'
 import { entry } from './entry-url.ts'
+import { inheritedFlags } from './inherited-flags.ts'
 import { decode, encode, parted } from './message-codec.ts'
 import type { PoolMessage, WorkerMessage } from './messages.ts'
 import { Worker, type WorkerHost } from './worker.ts'
@@ -30,7 +31,7 @@ export class PassedChild extends Worker {
     super(host)
     const [here, there] = openChannel()
     try {
-      this.#child = spawn(process.execPath, [...nodeFlags(execArgv), fileURLToPath(entry('passed-child')), moduleURL], {
+      this.#child = spawn(process.execPath, [...inheritedFlags(execArgv ?? process.execArgv), fileURLToPath(entry('passed-child')), moduleURL], {
         stdio: ['ignore', 'inherit', 'inherit', there],
         ...(env !== undefined && { env })
       })
