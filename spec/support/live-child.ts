@@ -44,13 +44,17 @@ function live(child: ChildProcess): LiveChild {
 
 /**
  * Plain JavaScript in a process of its own, which has the compiled package as `lib`; killed after the test. It has the
- * descriptors that it inherits as 3, 4, …
+ * descriptors that it inherits as 3, 4, …, and where it leads a group of processes, that has its number.
  */
-export function startChild(script: string, { inherited = [] as readonly number[] } = {}): LiveChild {
+export function startChild(
+  script: string,
+  { inherited = [] as readonly number[], leadsGroup = false } = {}
+): LiveChild {
   const source = `import * as lib from ${JSON.stringify(compiled.href)}\n${script}`
   return live(
     spawn(process.execPath, ['--input-type=module', '--eval', source], {
-      stdio: ['pipe', 'pipe', 'inherit', ...inherited]
+      stdio: ['pipe', 'pipe', 'inherit', ...inherited],
+      detached: leadsGroup
     })
   )
 }

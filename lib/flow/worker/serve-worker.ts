@@ -222,6 +222,8 @@ export class ServeWorker {
     }
     // Its pool has closed its end, and nobody sends here any more.
     guest.bridge?.inputEnded()
+    // Of one that was cut off the connection may have gone before.
+    this.#leaveWhenDone()
   }
 
   #branchOf(server: number, address: Branch['address']): Branch {
