@@ -122,9 +122,15 @@ export class Job {
     }
   }
 
-  /** It will not be served. */
-  fail(error: Error): void {
+  /**
+   * It will not be served.
+   *
+   * @param error - why
+   * @param worker - who has had it, where that has died
+   */
+  fail(error: Error, worker?: Messenger): void {
     if (this.#isOver) return
+    if (worker !== undefined) this.request.ranBy = worker.runner
     this.#end()
     if (error instanceof AbortedError) this.request.abort(error)
     this.#done.reject(error)

@@ -125,7 +125,7 @@ export class WorkerPool implements StaffHost {
     for (const job of left) {
       if (!job.isOver && !offered.has(job)) {
         const why = `the ${this.#plan.noun} ${runner.threadId ?? runner.pid} that served it ${how}`
-        job.fail(new AbortedError(`The request was cut off: ${why}`, 'worker-gone', lastWords))
+        job.fail(new AbortedError(`The request was cut off: ${why}`, 'worker-gone', lastWords), worker)
         this.#running.delete(job)
       }
     }
