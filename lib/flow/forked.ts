@@ -40,7 +40,8 @@ export interface ForkOptions {
  * datagram, a frame and any other message as bytes, both ways. Nothing is lost where a child dies: a request that it had
  * not claimed is served by another, one that it had is `aborted` with the cause `worker-gone`. Where the module exports a
  * function `secureContext`, which returns options of TLS, connections are encrypted in the child; those of a `TLSServer`
- * come there decrypted. `request.server` is a stand-in there, which counts what the child does and can be closed.
+ * come there decrypted. A socket that the handler has detached is served until it has closed. `request.server` is a
+ * stand-in there, which counts what the child does and can be closed.
  *
  * Resources: `maxChildren` processes, and as many requests for each as it may serve at a time; no more are pulled.
  * Errors: a failing handler becomes an outcome, with its error's name, message, code and stack. Where five children in a row

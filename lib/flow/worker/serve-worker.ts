@@ -9,6 +9,7 @@ import { Branch } from './branch.ts'
 import { BridgeSocket } from './bridge-socket.ts'
 import { recordError, reviveError } from './error-record.ts'
 import type { PoolMessage, ReportMessage, TakeMessage, WorkerMessage } from './messages.ts'
+import { PassedRequest } from './passed-request.ts'
 
 /** What stands for a connection: its socket, or its descriptor. */
 export type Connection = ConstructorParameters<typeof StreamRequest>[0]
@@ -93,7 +94,7 @@ export class ServeWorker {
         if (message.id !== this.#lastSeen) this.#ends.say({ type: 'missing', id: message.id })
         return
       case 'cut':
-        this.#guests.get(message.id)?.request.abort(reviveError(message.error))
+        this.#cut(message)
         return
       case 'stopping':
         this.#branchOf(message.server, undefined).stop()
@@ -163,7 +164,7 @@ export class ServeWorker {
       }
       case 'bridge': {
         const bridge = new BridgeSocket(id, (said) => this.#ends.say(said))
-        const request = new StreamRequest(
+        const request = new PassedRequest(
           bridge as unknown as Connection,
           branch,
           clientAddress,
@@ -176,7 +177,7 @@ export class ServeWorker {
       case 'descriptor': {
         const connection = this.#ends.adopt(carriage.fd, handle)
         if (connection === undefined) return undefined
-        const request = new StreamRequest(connection, branch, clientAddress, branch.counters, carriage.noDelay)
+        const request = new PassedRequest(connection, branch, clientAddress, branch.counters, carriage.noDelay)
         if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
         return { request, branch, bridge: undefined, decrypted: false, reply: undefined }
       }
@@ -196,7 +197,15 @@ export class ServeWorker {
       this.#report(id, guest, { status: 'aborted', reason })
       return
     }
-    this.#report(id, guest, await serveRequest(request, this.#handler as Handler))
+    const outcome = await serveRequest(request, this.#handler as Handler)
+    if (request instanceof PassedRequest) await request.whenLetGo()
+    this.#report(id, guest, outcome)
+  }
+
+  #cut({ id, error }: Extract<PoolMessage, { readonly type: 'cut' }>): void {
+    const request = this.#guests.get(id)?.request
+    request?.abort(reviveError(error))
+    if (request instanceof PassedRequest) request.detached?.destroy()
   }
 
   #report(id: number, guest: Guest, outcome: ReportedOutcome): void {
