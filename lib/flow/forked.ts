@@ -48,7 +48,8 @@ export interface ForkOptions {
  * die before they could serve, and there is none that serves, the stage ends with a {@link WorkerStartError} that shows what
  * the last one said.
  * Stopping: when the source has ended, or at `break`, children end when they have served what they have. They ignore
- * SIGINT and SIGTERM, and end with this process, however that ends.
+ * SIGINT and SIGTERM, and end with this process, however that ends; one that is stuck in a loop only where there are system
+ * calls, by koffi: else it is left behind where this process is killed.
  * Python: `ForkingMixIn`.
  *
  * @param module - the handler's module: a URL, or an absolute path

@@ -16,6 +16,8 @@ export interface Libc {
   readonly close: (fd: number) => number
   /** With one number, whose type is said before: `fcntl(fd, F_SETFL, 'int', flags)`. */
   readonly fcntl: (fd: number, command: number, type: 'int', value: number) => number
+  /** With one number, as `fcntl`. */
+  readonly prctl: (option: number, type: 'unsigned long', value: number) => number
   readonly fchmod: (fd: number, mode: number) => number
   readonly getsockname: (fd: number, address: Bytes, length: Int32Array) => number
   readonly setsockopt: (fd: number, level: number, name: number, value: Bytes, length: number) => number
@@ -126,6 +128,7 @@ function bindings(koffi: typeof Koffi): Libc {
     shutdown: process.func('int shutdown(int, int)'),
     close: process.func('int close(int)'),
     fcntl: process.func('int fcntl(int, int, ...)'),
+    prctl: process.func('int prctl(int, ...)'),
     fchmod: process.func('int fchmod(int, uint32_t)'),
     getsockname: process.func('int getsockname(int, void *, void *)'),
     setsockopt: process.func('int setsockopt(int, int, int, void *, uint32_t)'),

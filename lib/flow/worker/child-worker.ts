@@ -25,7 +25,7 @@ export class ChildWorker extends Worker {
    */
   constructor(moduleURL: string, { env, execArgv }: ChildOptions, host: WorkerHost) {
     super(host)
-    const child = fork(entry('child'), [moduleURL], {
+    const child = fork(entry('child'), [moduleURL, String(process.pid)], {
       serialization: 'advanced',
       execArgv: inheritedFlags(execArgv ?? process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

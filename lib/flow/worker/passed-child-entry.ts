@@ -1,4 +1,5 @@
 import { closeEnd, DescriptorChannel } from '../../accept/native/descriptor-channel.ts'
+import { dieWithParent } from '../../accept/native/die-with-parent.ts'
 import { toError } from '../../outcome.ts'
 import { recordError } from './error-record.ts'
 import { decode, encode, joined } from './message-codec.ts'
@@ -8,7 +9,11 @@ import { ServeWorker, type WorkerEnds } from './serve-worker.ts'
 // Where the pool has put its channel, after stderr.
 const channelFd = 3
 
-const [, , moduleURL = ''] = process.argv
+const [, , moduleURL = '', parent] = process.argv
+
+dieWithParent()
+// It may have gone before that.
+if (process.ppid !== Number(parent)) process.exit()
 
 // What the terminal, or whoever stops a whole service, says to all processes is for the pool to act upon: it drains.
 process.on('SIGINT', () => {})

@@ -1,5 +1,6 @@
-import type { Socket } from 'node:net'
 import { StreamRequest } from '../../accept/stream/stream-request.ts'
+
+type Socket = ReturnType<StreamRequest['detach']>
 
 /** A connection in a worker. */
 export class PassedRequest extends StreamRequest {
