@@ -128,7 +128,9 @@ export class ServeWorker {
       // No descriptor is left: somebody else may have one.
     }
     if (guest === undefined) {
-      this.#ends.say({ type: 'missing', id })
+      // Said once: where a mark follows it says it. The pool may have offered it again by then.
+      if (message.carriage.by === 'socket') this.#lastSeen = 0
+      else this.#ends.say({ type: 'missing', id })
       return
     }
     this.#guests.set(id, guest)
