@@ -213,6 +213,7 @@ export class WorkerPool implements StaffHost {
 
   #claimed(worker: Worker, job: Job): void {
     if (!worker.offered.delete(job)) return
+    this.#staff.took(worker)
     job.claimed()
   }
 
@@ -221,8 +222,12 @@ export class WorkerPool implements StaffHost {
     if (!worker.offered.delete(job)) return
     worker.jobs.delete(job.id)
     job.givenBack()
-    if (!job.isOver) this.#queue.unshift(job)
-    this.#staff.exhausted(worker)
+    // Of one that was cut off on its way there was nothing to arrive.
+    if (job.isOver) this.#staff.relieved(worker)
+    else {
+      this.#queue.unshift(job)
+      this.#staff.exhausted(worker)
+    }
     this.goOn()
   }
 

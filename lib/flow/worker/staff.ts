@@ -9,6 +9,9 @@ import type { Worker, WorkerHost } from './worker.ts'
 // A worker that could not take a socket has too many: it gets nothing for this long.
 const rest = 100
 
+// Times in a row that an idle worker may have no room for a connection: those that it had may linger for a second.
+const mostMisses = 20
+
 // Milliseconds that a worker has to go when its last request has been served: a connection may linger for a second.
 const farewell = 3_000
 
@@ -108,6 +111,11 @@ export class Staff {
     this.#watchdog.watch()
   }
 
+  /** It has taken what it was given. */
+  took(worker: Worker): void {
+    worker.misses = 0
+  }
+
   /** It has one request less. */
   relieved(worker: Worker): void {
     if (worker.jobs.size > 0) return
@@ -115,12 +123,16 @@ export class Staff {
     else worker.hold(false)
   }
 
-  /** It could not take a request: it gets none for a while. */
+  /** It could not take a request: it gets none for a while. One that can't although it has nothing to do is replaced. */
   exhausted(worker: Worker): void {
     worker.served--
     worker.restsUntil = performance.now() + rest
     setTimeout(() => this.#host.goOn(), rest + 1).unref()
     this.relieved(worker)
+    if (worker.jobs.size > 0 || ++worker.misses < mostMisses) return
+    // Something of its module has all its descriptors.
+    worker.isLeaving = true
+    worker.kill()
   }
 
   /** It is to go: all that it was given was served, or cut off. */

@@ -29,6 +29,8 @@ export abstract class Worker implements Messenger {
   heardAt = 0
   /** Till when it gets nothing: it could not take a socket. */
   restsUntil = 0
+  /** How often in a row it could not, while it had nothing else to do. */
+  misses = 0
   /** What it has said of its end. */
   lastWords: Error | undefined
   /** The servers that it knows. */
