@@ -31,7 +31,11 @@ export class ThreadWorker extends Worker {
    */
   constructor(moduleURL: string, { env, resourceLimits }: ThreadOptions, host: WorkerHost) {
     super(host)
-    const thread = new Thread(entry('thread'), {
+    // Not a file, where Node was told of which kind its program is: it would take that for the thread's.
+    const isInline = process.execArgv.some((flag) => flag.startsWith('--input-type'))
+    const file = entry('thread')
+    const thread = new Thread(isInline ? `import(${JSON.stringify(file.href)})` : file, {
+      eval: isInline,
       workerData: moduleURL,
       ...(env !== undefined && { env }),
       ...(resourceLimits !== undefined && { resourceLimits })

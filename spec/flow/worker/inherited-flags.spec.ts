@@ -27,14 +27,15 @@ describe('options of Node for a child', () => {
     expect(inheritedFlags(['--no-warnings', ...flags, '--expose-gc'])).toEqual(['--no-warnings', '--expose-gc'])
   })
 
-  it('do not make each child run the program of the command line, and start children', async () => {
+  it.for(['forked', 'threads'])('do not make workers of %s run the program of the command line', async (mode) => {
     const echo = new URL('../../property/pools/echo.mjs', import.meta.url)
     const { code, stdout } = await runChild(`
-      if (process.argv.length > 1 || process.send !== undefined) process.exit(1)
+      const { isMainThread } = await import('node:worker_threads')
+      if (process.argv.length > 1 || process.send !== undefined || !isMainThread) process.exit(1)
       const server = await new lib.TCPServer({ host: '127.0.0.1', port: 0 }).listen()
       const statuses = []
       const serving = (async () => {
-        for await (const { status } of lib.forked(new URL(${JSON.stringify(echo.href)}))(server)) statuses.push(status)
+        for await (const { status } of lib.${mode}(new URL(${JSON.stringify(echo.href)}))(server)) statuses.push(status)
       })()
       const { connect } = await import('node:net')
       connect({ port: server.address.port, allowHalfOpen: true }).end('hello').on('data', (bytes) => console.log(String(bytes)))
