@@ -8,6 +8,7 @@ import type { WorkerPool } from './pool.ts'
 export class PooledMode<R extends Request> implements AsyncIterableIterator<Outcome<R>> {
   readonly #mode: Mode<R, unknown>
   readonly #pool: WorkerPool
+  #isLeft = false
 
   /**
    * @param source - the requests
@@ -31,7 +32,8 @@ export class PooledMode<R extends Request> implements AsyncIterableIterator<Outc
   async next(): Promise<IteratorResult<Outcome<R>, undefined>> {
     try {
       const result = await this.#mode.next()
-      if (result.done === true) await this.#pool.close()
+      // Where it was left there may be work, for as long as that takes.
+      if (result.done === true && !this.#isLeft) await this.#pool.close()
       return result
     } catch (error) {
       await this.#pool.close()
@@ -41,6 +43,7 @@ export class PooledMode<R extends Request> implements AsyncIterableIterator<Outc
 
   /** Give the source back, without waiting for it; wait for the requests that run, and for the workers. */
   async return(): Promise<IteratorResult<Outcome<R>, undefined>> {
+    this.#isLeft = true
     const result = await this.#mode.return()
     await this.#pool.close()
     return result
