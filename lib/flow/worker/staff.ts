@@ -119,7 +119,8 @@ export class Staff {
   /** It has one request less. */
   relieved(worker: Worker): void {
     if (worker.jobs.size > 0) return
-    if (worker.served >= this.#plan.requestsPerWorker) this.dismiss(worker)
+    if (worker.isLeaving) this.#farewell(worker)
+    else if (worker.served >= this.#plan.requestsPerWorker) this.dismiss(worker)
     else worker.hold(false)
   }
 
