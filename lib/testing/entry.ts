@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { checkDatagramListener } from './check-datagram-listener.ts'
+export { checkMode } from './check-mode.ts'
 export { checkServer } from './check-server.ts'
 export { checkStreamListener } from './check-stream-listener.ts'
 export type { DatagramClient, DatagramListenerSubject } from './datagram-subject.ts'
@@ -17,5 +18,6 @@ export { MemoryListener, type MemoryListenerOptions } from './memory-listener.ts
 export type { MemoryClientOptions, MemoryServerOptions } from './memory-options.ts'
 export { MemoryServer } from './memory-server.ts'
 export { MemoryStreamListener } from './memory-stream-listener.ts'
+export type { GivenHandler, ModeSubject } from './mode-subject.ts'
 export type { AnyServer, Question, ServerSubject } from './server-subject.ts'
 export type { StreamListenerSubject } from './stream-subject.ts'
