@@ -1,4 +1,5 @@
 import type { HandlerClass } from '../handler/run.ts'
+import { mayReject } from '../iterator/deferred.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'
@@ -80,11 +81,11 @@ export async function runningMode(
   const outcomes = subject.mode(given)(source)[Symbol.asyncIterator]()
   trial.after(() => outcomes.return?.())
   const gate = await ModeGate.made(trial)
-  const next = async (): Promise<IteratorResult<Outcome<Request>>> => {
-    const coming = outcomes.next()
+  const next = <T>(used: (result: IteratorResult<Outcome<Request>>) => T): Promise<T> => {
+    const coming = trial.soon('an outcome comes, or the end', outcomes.next()).then(used)
     // A case may end before it comes.
-    coming.catch(() => {})
-    return trial.soon('an outcome comes, or the end', coming)
+    mayReject(coming)
+    return coming
   }
   return {
     server,
@@ -93,15 +94,15 @@ export async function runningMode(
     source,
     outcomes,
     ask: (does, name = does) => ask(`${does} ${gate.port} ${name}`),
-    async outcome() {
-      const result = await next()
-      if (result.done === true) throw new Error('the outcomes have ended: another should have come')
-      return result.value
-    },
-    async end() {
-      const result = await next()
-      if (result.done !== true)
+    outcome: () =>
+      next((result) => {
+        if (result.done === true) throw new Error('the outcomes have ended: another should have come')
+        return result.value
+      }),
+    end: () =>
+      next((result) => {
+        if (result.done === true) return
         throw new Error(`the outcomes should have ended: another has come, ${result.value.status}`)
-    }
+      })
   }
 }

@@ -10,21 +10,11 @@ import {
   MemoryStreamListener,
   type StreamListenerSubject
 } from '../../lib/testing/entry.ts'
+import { about, bent, complaints } from '../support/complaints.ts'
 import { memoryDatagramClient } from '../support/datagram-clients.ts'
 
 // Long enough for what comes, and the whole cost of what never does.
 const patience = 200
-
-/** A listener that goes about it as a good one does, but for what it is told. */
-function bent<R extends Request>(listener: Listener<R>, wrong: Partial<Listener<R>>): Listener<R> {
-  return new Proxy(listener, {
-    get(target, name) {
-      if (name in wrong) return wrong[name as keyof Listener<R>]
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    }
-  })
-}
 
 type Bend = (listener: MemoryStreamListener) => Partial<Listener<Request>>
 
@@ -34,7 +24,7 @@ function streams(bend: Bend, extra = 0): StreamListenerSubject {
     name: 'a broken listener',
     listener: ({ maxPending, server, stats }) => {
       const good = new MemoryStreamListener({ maxPending: maxPending + extra }, server, stats)
-      const bad = bent<Request>(good, bend(good))
+      const bad = bent<Listener<Request>>(good, bend(good))
       whole.set(bad, good)
       return bad
     },
@@ -49,7 +39,7 @@ function datagrams(bend: (listener: MemoryDatagramListener) => Partial<Listener<
     name: 'a broken listener',
     listener: ({ maxPending, maxPacketSize, server, stats }) => {
       const good = new MemoryDatagramListener({ maxPending, maxPacketSize }, server, stats)
-      const bad = bent<Request>(good, bend(good))
+      const bad = bent<Listener<Request>>(good, bend(good))
       whole.set(bad, good)
       return bad
     },
@@ -58,25 +48,6 @@ function datagrams(bend: (listener: MemoryDatagramListener) => Partial<Listener<
 }
 
 const nowhere: Partial<Listener<Request>> = { address: undefined }
-
-/** The cases that a kit says do not hold. */
-async function complaints(checking: Promise<void>): Promise<string[]> {
-  const error: unknown = await checking.then(
-    () => undefined,
-    (thrown: unknown) => thrown
-  )
-  expect(error).toBeInstanceOf(AggregateError)
-  const { errors, message } = error as AggregateError
-  const sentences = errors.map((one: Error) => one.message)
-  for (const sentence of sentences) {
-    expect(sentence).toMatch(/^This does not hold: a broken (listener|server) .+ \(.+\)$/s)
-    expect(message).toContain(sentence)
-  }
-  expect(message).toMatch(new RegExp(`^${errors.length} of \\d+ cases do not hold:\n`))
-  return sentences.map((sentence) => sentence.replace(/^This does not hold: a broken (listener|server) /, ''))
-}
-
-const about = (case_: string) => expect.arrayContaining([expect.stringContaining(case_)])
 
 describe('a kit of listeners', () => {
   it('is content with a good one', async () => {
