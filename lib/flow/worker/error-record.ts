@@ -28,6 +28,7 @@ type RecordedValue =
   | undefined
   | Uint8Array
   | { readonly error: ErrorRecord }
+  | { readonly errors: readonly ErrorRecord[] }
 
 // An error may have itself as its cause.
 const deepest = 5
@@ -61,7 +62,12 @@ export function recordError(error: Error, depth = 0): ErrorRecord {
     const value = recordedValue(read(error, name), depth)
     if (value !== undefined) properties.push([name, value])
   }
-  return { name: String(error.name), message: String(error.message), stack: textOrNothing(error.stack), properties }
+  return {
+    name: text(error, 'name') ?? 'Error',
+    message: text(error, 'message') ?? '',
+    stack: text(error, 'stack'),
+    properties
+  }
 }
 
 /** The error that a record tells of, of its class where that is one of the language's or of this package's. */
@@ -72,30 +78,42 @@ export function reviveError({ name, message, stack, properties }: ErrorRecord): 
   if (error.name !== name) define(error, 'name', name)
   if (stack !== undefined) define(error, 'stack', stack)
   for (const [property, value] of properties) {
-    const isError = typeof value === 'object' && value !== null && 'error' in value
     // What is not enumerable in an error is not meant to be printed twice.
     const isEnumerable = property !== 'cause' && property !== 'errors'
-    define(error, property, revivedValue(isError, value), isEnumerable)
+    define(error, property, revivedValue(value), isEnumerable)
   }
   return error
 }
 
-function revivedValue(isError: boolean, value: RecordedValue): unknown {
-  if (isError) return reviveError((value as { readonly error: ErrorRecord }).error)
+function revivedValue(value: RecordedValue): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  return value
+  if (typeof value !== 'object' || value === null) return value
+  return 'error' in value ? reviveError(value.error) : value.errors.map((error) => reviveError(error))
 }
 
 function recordedValue(value: unknown, depth: number): RecordedValue {
+  if (value === null || value instanceof Uint8Array) return value
   if (value instanceof Error) return depth < deepest ? { error: recordError(value, depth + 1) } : undefined
-  if (value instanceof Uint8Array) return value
+  if (isErrors(value)) {
+    return depth < deepest ? { errors: value.map((error) => recordError(error, depth + 1)) } : undefined
+  }
   return typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol'
     ? undefined
     : (value as RecordedValue)
 }
 
-function textOrNothing(text: unknown): string | undefined {
-  return typeof text === 'string' ? text : undefined
+// Those of an AggregateError.
+function isErrors(value: unknown): value is Error[] {
+  return Array.isArray(value) && value.length > 0 && value.every((one) => one instanceof Error)
+}
+
+function text(error: Error, name: 'name' | 'message' | 'stack'): string | undefined {
+  try {
+    const value: unknown = error[name]
+    return value === undefined ? undefined : String(value)
+  } catch {
+    return undefined
+  }
 }
 
 // A getter of somebody else's may throw.
