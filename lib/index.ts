@@ -71,6 +71,16 @@ export type { Outcome, Runner, Settlement } from './outcome.ts'
 export type { CloseOptions, Report, Request, RequestServer, StillOpen, Work } from './request.ts'
 export type { LineOptions, LinesOptions, ReadOptions, RFile } from './rfile.ts'
 export { BaseServer, type HandleRequestOptions } from './server/base.ts'
+export {
+  ForkingTCPServer,
+  type ForkingTCPServerOptions,
+  ForkingUDPServer,
+  type ForkingUDPServerOptions,
+  ForkingUnixDatagramServer,
+  type ForkingUnixDatagramServerOptions,
+  ForkingUnixStreamServer,
+  type ForkingUnixStreamServerOptions
+} from './server/forking.ts'
 export { ServerHooks } from './server/hooks.ts'
 export { ListenerServer } from './server/listener-server.ts'
 export type {

@@ -69,7 +69,7 @@ export function forked<R extends Request = Request>(
   module: URL | string,
   options: ForkOptions = {}
 ): Stage<R, Outcome<R>> {
-  const plan = planOf('forked', module, options)
+  const plan = forkPlan('forked', module, options)
   return (source) => new PooledMode(source, new WorkerPool(plan))
 }
 
@@ -99,10 +99,11 @@ export function forked<R extends Request = Request>(
  * await heavy.close()
  */
 export function forkPool(module: URL | string, options: ForkOptions = {}): Pool {
-  return faceOf(new WorkerPool(planOf('forkPool', module, options)))
+  return faceOf(new WorkerPool(forkPlan('forkPool', module, options)))
 }
 
-const forkOptionNames = [
+/** The names of {@link ForkOptions}. */
+export const forkOptionNames = [
   'maxChildren',
   'requestsPerChild',
   'maxRequestsPerChildInFlight',
@@ -113,7 +114,14 @@ const forkOptionNames = [
   'execArgv'
 ] as const satisfies readonly (keyof ForkOptions)[]
 
-function planOf(what: string, module: URL | string, options: ForkOptions): PoolPlan {
+/**
+ * What a pool of child processes is made by, checked.
+ *
+ * @param what - who wants it, for the sentences of errors
+ * @param module - the handler's module
+ * @param options - how many, and for how long
+ */
+export function forkPlan(what: string, module: URL | string, options: ForkOptions): PoolPlan {
   const url = moduleURL(what, module)
   known(what, options, forkOptionNames)
   const maxWorkers = count('maxChildren', options.maxChildren, 40)

@@ -5,6 +5,7 @@ import { parallel } from '../flow/parallel.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Stage } from '../stage.ts'
+import { dividedOptions } from './divided-options.ts'
 import { TCPServer, type TCPServerOptions } from './tcp.ts'
 import { UDPServer, type UDPServerOptions } from './udp.ts'
 import { UnixStreamServer, type UnixStreamServerOptions } from './unix.ts'
@@ -173,10 +174,7 @@ export class ThreadingUnixDatagramServer extends UnixDatagramServer {
   }
 }
 
-/** What is for the mode, and what is for the server, which knows no `limit`. */
 function divided<O extends ThreadingOptions>(options: O): { limit: number; rest: Omit<O, 'limit'> } {
-  // Of an argument that is no object the server says what is wrong with it.
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) return { limit: 40, rest: options }
-  const { limit, ...rest } = options
+  const [{ limit }, rest] = dividedOptions<ThreadingOptions, O>(options, ['limit'])
   return { limit: count('limit', limit, 40), rest }
 }
