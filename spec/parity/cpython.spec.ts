@@ -8,6 +8,10 @@ import {
   type BaseServer,
   ClosedError,
   DatagramRequestHandler,
+  ForkingTCPServer,
+  ForkingUDPServer,
+  ForkingUnixDatagramServer,
+  ForkingUnixStreamServer,
   type InternetAddress,
   ListenError,
   parallel,
@@ -33,6 +37,9 @@ import { gone } from '../support/servers.ts'
 
 const here = { host: '127.0.0.1', port: 0 }
 const text = 'hello world\n'
+
+// The same as EchoLine and EchoDatagramLine, in children.
+const echoLine = new URL('./handlers/echo-line.mjs', import.meta.url)
 
 class EchoLine extends StreamRequestHandler {
   override async handle() {
@@ -99,6 +106,17 @@ function tryConnecting(port: number): Promise<string | undefined> {
   })
 }
 
+/** Connect, send the input, and wait until all is over, by an end or a reset. */
+function ended({ port }: InternetAddress, input: string): Promise<void> {
+  return new Promise((resolve) => {
+    const client = connect(port, here.host)
+    client.on('error', () => {})
+    client.on('close', () => resolve())
+    client.resume()
+    client.end(input)
+  })
+}
+
 describe('SocketServerTest', () => {
   it('test_TCPServer', async () => {
     const server = quiet(new TCPServer(here, EchoLine))
@@ -108,6 +126,12 @@ describe('SocketServerTest', () => {
   it('test_ThreadingTCPServer', async () => {
     const server = quiet(new ThreadingTCPServer(here, EchoLine))
     await runServer(server, () => server.serveForever(), streamExamine)
+  })
+
+  it('test_ForkingTCPServer', async () => {
+    const server = quiet(new ForkingTCPServer(here, echoLine))
+    await runServer(server, () => server.serveForever(), streamExamine)
+    expect(server.activeChildren.size).toBe(0)
   })
 
   it('test_UnixStreamServer', async () => {
@@ -122,6 +146,12 @@ describe('SocketServerTest', () => {
     expect(existsSync(server.address.path)).toBe(false)
   })
 
+  it('test_ForkingUnixStreamServer', async () => {
+    const server = quiet(new ForkingUnixStreamServer({ path: temporaryPath() }, echoLine))
+    await runServer(server, () => server.serveForever(), streamExamine)
+    expect(existsSync(server.address.path)).toBe(false)
+  })
+
   it('test_UDPServer', async () => {
     const server = quiet(new UDPServer(here, EchoDatagramLine))
     await runServer(server, () => server.serveForever(), datagramExamine)
@@ -129,6 +159,11 @@ describe('SocketServerTest', () => {
 
   it('test_ThreadingUDPServer', async () => {
     const server = quiet(new ThreadingUDPServer(here, EchoDatagramLine))
+    await runServer(server, () => server.serveForever(), datagramExamine)
+  })
+
+  it('test_ForkingUDPServer', async () => {
+    const server = quiet(new ForkingUDPServer(here, echoLine))
     await runServer(server, () => server.serveForever(), datagramExamine)
   })
 
@@ -140,6 +175,12 @@ describe('SocketServerTest', () => {
 
   it('test_ThreadingUnixDatagramServer', async () => {
     const server = quiet(new ThreadingUnixDatagramServer({ path: temporaryPath() }, EchoDatagramLine))
+    await runServer(server, () => server.serveForever(), unixDatagramExamine)
+    expect(existsSync(server.address.path)).toBe(false)
+  })
+
+  it('test_ForkingUnixDatagramServer', async () => {
+    const server = quiet(new ForkingUnixDatagramServer({ path: temporaryPath() }, echoLine))
     await runServer(server, () => server.serveForever(), unixDatagramExamine)
     expect(existsSync(server.address.path)).toBe(false)
   })
@@ -159,17 +200,11 @@ describe('SocketServerTest', () => {
   it('test_shutdown: twenty servers are stopped while a client comes in, who sees an end in any case', async () => {
     const servers = await Promise.all(Array.from({ length: 20 }, () => new QuietTCPServer(here, EchoLine).listen()))
     const races = servers.map(async (server) => {
-      const ended = new Promise<void>((resolve) => {
-        const client = connect(server.address.port, here.host)
-        client.on('error', () => {})
-        client.on('close', () => resolve())
-        client.resume()
-        client.end(text)
-      })
+      const over = ended(server.address, text)
       const serving = server.serveForever(parallel(EchoLine))
       await server.close()
       await serving
-      await ended
+      await over
       expect(server.stats()).toMatchObject({ open: 0, waiting: 0 })
     })
     await Promise.all(races)
@@ -330,6 +365,33 @@ describe('ErrorHandlerTest', () => {
 
   it('test_threading_handled', () => checkHandled(threading, new Error('Test error')))
 
+  it('test_forking_handled', async () => {
+    const server = await quiet(
+      new ForkingTCPServer(here, new URL('./handlers/bad-first.mjs', import.meta.url))
+    ).listen()
+    const serving = server.serveForever()
+    expect(await exchange(server.address, 'bad\n')).toBe('')
+    expect(await exchange(server.address, text)).toBe(text)
+    await server.close()
+    await serving
+    // An error is the handler's in a child too: it is told here, and the child goes on.
+    expect(server.errors).toEqual([expect.objectContaining({ name: 'RangeError', message: 'Test error' })])
+    expect(server.stats()).toMatchObject({ accepted: 2, served: 1, failed: 1 })
+  })
+
+  it('test_forking_not_handled: a child that exits ends its own request, and no other', async () => {
+    const server = await quiet(
+      new ForkingTCPServer(here, new URL('./handlers/exits-first.mjs', import.meta.url))
+    ).listen()
+    const serving = server.serveForever()
+    await ended(server.address, 'bad\n')
+    expect(await exchange(server.address, text)).toBe(text)
+    await server.close()
+    await serving
+    expect(server.errors).toEqual([expect.objectContaining({ name: 'AbortedError', cause: 'worker-gone' })])
+    expect(server.stats()).toMatchObject({ accepted: 2, served: 1, failed: 1 })
+  })
+
   // What Python lets pass, SystemExit and KeyboardInterrupt, has no counterpart: whatever is thrown is the handler's.
   for (const thrown of ['text', null, undefined, 42]) {
     it(`test_sync_not_handled: ${String(thrown)} is reported like any error`, () => checkHandled(sync, thrown))
@@ -423,6 +485,10 @@ describe('MiscTestCase', () => {
       'ThreadingUDPServer',
       'ThreadingUnixStreamServer',
       'ThreadingUnixDatagramServer',
+      'ForkingTCPServer',
+      'ForkingUDPServer',
+      'ForkingUnixStreamServer',
+      'ForkingUnixDatagramServer',
       'BaseRequestHandler',
       'StreamRequestHandler',
       'DatagramRequestHandler'

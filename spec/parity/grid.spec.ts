@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
   BaseRequestHandler,
+  ForkingTCPServer,
+  ForkingUDPServer,
+  ForkingUnixDatagramServer,
+  ForkingUnixStreamServer,
   type Handler,
   parallel,
   type Report,
@@ -9,6 +13,7 @@ import {
   type Stage,
   sequential,
   through,
+  type UnixAddress,
   UnixDatagramServer
 } from '../../lib/index.ts'
 import { UnixPeer } from '../support/datagram-peers.ts'
@@ -21,7 +26,7 @@ const here = { host: '127.0.0.1', port: 0 }
 
 interface Running {
   readonly errors: readonly unknown[]
-  serve(stage: Stage<Request, unknown>): Promise<Report>
+  serve(stage?: Stage<Request, unknown>): Promise<Report>
   ask(text: string): Promise<string>
   stats(): ServerStats
   close(): Promise<Report>
@@ -42,13 +47,37 @@ const servers: Record<string, () => Promise<Running>> = {
   },
   UnixDatagramServer: async () => {
     const server = await quiet(new UnixDatagramServer({ path: temporaryPath() })).listen()
-    const { path } = server.address
-    const ask = async (text: string): Promise<string> => {
-      using peer = new UnixPeer(temporaryPath())
-      return (await peer.exchange(path, text)).toString()
-    }
-    return running(server, ask, server.serveForever.bind(server))
+    return running(server, (text) => exchangeUnixDatagram(server.address, text), server.serveForever.bind(server))
   }
+}
+
+// Python's 40 would be as many processes as there are requests under way: three, here.
+const children = { maxChildren: 3 }
+
+const forkingServers: Record<string, (module: URL) => Promise<Running>> = {
+  ForkingTCPServer: async (module) => {
+    const server = await quiet(new ForkingTCPServer({ ...here, ...children }, module)).listen()
+    return running(server, (text) => exchange(server.address, text), server.serveForever.bind(server))
+  },
+  ForkingUnixStreamServer: async (module) => {
+    const options = { path: temporaryPath(), ...children }
+    const server = await quiet(new ForkingUnixStreamServer(options, module)).listen()
+    return running(server, (text) => exchange(server.address, text), server.serveForever.bind(server))
+  },
+  ForkingUDPServer: async (module) => {
+    const server = await quiet(new ForkingUDPServer({ ...here, ...children }, module)).listen()
+    return running(server, (text) => exchangeDatagram(server.address, text), server.serveForever.bind(server))
+  },
+  ForkingUnixDatagramServer: async (module) => {
+    const options = { path: temporaryPath(), ...children }
+    const server = await quiet(new ForkingUnixDatagramServer(options, module)).listen()
+    return running(server, (text) => exchangeUnixDatagram(server.address, text), server.serveForever.bind(server))
+  }
+}
+
+async function exchangeUnixDatagram({ path }: UnixAddress, text: string): Promise<string> {
+  using peer = new UnixPeer(temporaryPath())
+  return (await peer.exchange(path, text)).toString()
 }
 
 function running(
@@ -95,32 +124,52 @@ const handlers: Record<string, Handler> = {
   })
 }
 
+/** Three clients at once, then the close. */
+async function checkThree(server: Running, stage?: Stage<Request, unknown>): Promise<void> {
+  const serving = server.serve(stage)
+  const replies = await Promise.all(['one\n', 'two\n', 'three\n'].map((text) => server.ask(text)))
+  expect(replies).toEqual(['ONE\nbye\n', 'TWO\nbye\n', 'THREE\nbye\n'])
+  const report = await server.close()
+  expect(await serving).toBe(report)
+  expect(report).toMatchObject({ aborted: 0, refused: 0, stillOpen: [] })
+  expect(server.errors).toEqual([])
+  expect(server.stats()).toEqual({
+    accepted: 3,
+    refused: 0,
+    dropped: 0,
+    served: 3,
+    failed: 0,
+    bytesIn: 'one\ntwo\nthree\n'.length,
+    bytesOut: 'ONE\nbye\nTWO\nbye\nTHREE\nbye\n'.length,
+    open: 0,
+    waiting: 0
+  })
+}
+
 for (const [name, open] of Object.entries(servers)) {
   describe(name, () => {
     for (const [mode, stage] of Object.entries(modes)) {
       for (const [kind, handler] of Object.entries(handlers)) {
         it(`${mode}, ${kind}: three clients at once`, async () => {
-          const server = await open()
-          const serving = server.serve(stage(handler))
-          const replies = await Promise.all(['one\n', 'two\n', 'three\n'].map((text) => server.ask(text)))
-          expect(replies).toEqual(['ONE\nbye\n', 'TWO\nbye\n', 'THREE\nbye\n'])
-          const report = await server.close()
-          expect(await serving).toBe(report)
-          expect(report).toMatchObject({ aborted: 0, refused: 0, stillOpen: [] })
-          expect(server.errors).toEqual([])
-          expect(server.stats()).toEqual({
-            accepted: 3,
-            refused: 0,
-            dropped: 0,
-            served: 3,
-            failed: 0,
-            bytesIn: 'one\ntwo\nthree\n'.length,
-            bytesOut: 'ONE\nbye\nTWO\nbye\nTHREE\nbye\n'.length,
-            open: 0,
-            waiting: 0
-          })
+          await checkThree(await open(), stage(handler))
         })
       }
+    }
+  })
+}
+
+const modules = {
+  'a handler class': './handlers/shout-class.mjs',
+  'a handler function': './handlers/shout-function.mjs',
+  'through(transform)': './handlers/shout-transform.mjs'
+}
+
+for (const [name, open] of Object.entries(forkingServers)) {
+  describe(name, () => {
+    for (const [kind, module] of Object.entries(modules)) {
+      it(`children, ${kind}: three clients at once`, async () => {
+        await checkThree(await open(new URL(module, import.meta.url)))
+      })
     }
   })
 }
