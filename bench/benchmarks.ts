@@ -9,6 +9,7 @@ import type { Benchmark } from './harness/benchmark.ts'
 import { benchmark as idle } from './idle.bench.ts'
 import { benchmark as limits } from './limits.bench.ts'
 import { benchmark as lines } from './lines.bench.ts'
+import { benchmark as modes } from './modes.bench.ts'
 import { benchmark as pipelining } from './pipelining.bench.ts'
 import { benchmark as sizes } from './sizes.bench.ts'
 import { benchmark as stage } from './stage.bench.ts'
@@ -20,6 +21,7 @@ export const benchmarks: Benchmark[] = [
   connect,
   datagrams,
   stage,
+  modes,
   connections,
   sizes,
   limits,

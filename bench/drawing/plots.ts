@@ -1,3 +1,4 @@
+import type { Run } from '../harness/run.ts'
 import { type Spread, spreadOf } from '../harness/spread.ts'
 import { keyOf } from './card.ts'
 import { conditions } from './conditions.ts'
@@ -40,6 +41,8 @@ export const plots: Plot[] = [
     x: { name: 'lines that are sent together (× ours : rival)', base: 4, format: thousands },
     y: { name: 'CPU of the server, µs for each line', log: true }
   }),
+  { name: 'modes', draw: modes },
+  { name: 'cores', draw: cores },
   { name: 'idle', draw: idle },
   { name: 'fairness', draw: fairness }
 ]
@@ -55,7 +58,11 @@ const order = ['echo', 'lines', 'connect', 'datagrams']
 
 function rivals(kept: Kept): string | undefined {
   const place = ({ name }: KeptResult): number => (order.includes(name) ? order.indexOf(name) : order.length)
-  const results = [...kept.values()].sort((a, b) => place(a) - place(b)).filter((result) => barsOf(result).length > 0)
+  const results = [...kept.values()]
+    // A process for each request costs a thousand times what a request costs: modes have plots of their own.
+    .filter(({ name }) => name !== 'modes')
+    .sort((a, b) => place(a) - place(b))
+    .filter((result) => barsOf(result).length > 0)
   if (results.length === 0) return undefined
   const text = {
     title: 'What does it-socketserver cost, where the rival’s cost is 1?',
@@ -103,6 +110,36 @@ function pointOf({ at, pairs, summary }: KeptRow): GrowthPoint[] {
   return [{ x: at, ours: spread('ours'), rival: spread('rival'), ratio: summary.ratio.cpu }]
 }
 
+const computing = 'computing, '
+
+function modes(kept: Kept): string | undefined {
+  return dots(kept.get('modes'), {
+    title: 'What does a connection cost in each mode?',
+    subtitle: 'CPU of the server, all its processes together: connect, a line, its answer, close. Lower is better.',
+    unit: 'CPU, µs for each connection',
+    log: true,
+    found: (row) => (row.work.startsWith(computing) ? [] : comparedOf(row, row.work, ({ cpuPerUnit }) => cpuPerUnit))
+  })
+}
+
+function cores(kept: Kept): string | undefined {
+  return dots(kept.get('modes'), {
+    title: 'What do two cores do for a handler that computes?',
+    subtitle: 'Connect, a line, 5 ms of computing, its answer, close. Higher is better.',
+    unit: 'connections a second',
+    found: (row) =>
+      row.work.startsWith(computing)
+        ? comparedOf(row, row.work.slice(computing.length), ({ unitsPerSecond }) => unitsPerSecond)
+        : []
+  })
+}
+
+function comparedOf({ rival, pairs }: KeptRow, heading: string, value: (run: Run) => number): Compared[] {
+  if (pairs === undefined) return []
+  const spread = (side: 'ours' | 'rival'): Spread => spreadOf(pairs.map((pair) => value(pair[side])))
+  return [{ name: rival, heading, ours: spread('ours'), rival: spread('rival') }]
+}
+
 const connections = /^([\d,]+) connections, /
 
 function idle(kept: Kept): string | undefined {
@@ -143,6 +180,8 @@ function dots(result: KeptResult | undefined, { found, subtitle, ...text }: Dots
   const compared = result?.rows.flatMap(found) ?? []
   const [first] = result?.rows ?? []
   if (result === undefined || first === undefined || compared.length === 0) return undefined
-  const key = keyOf(first.ours, first.rival)
+  // Where rivals are many their names stand at the lines.
+  const others = new Set(result.rows.map(({ rival }) => rival)).size > 1
+  const key = keyOf(first.ours, others ? 'the rival' : first.rival)
   return drawDots({ ...text, subtitle: `${subtitle}\n${key}`, footer: conditions([result]), compared })
 }

@@ -10,5 +10,6 @@ if (cluster.isPrimary) {
   })
   for (let count = starting; count > 0; count--) cluster.fork()
 } else {
-  await import('./node-net-connect.ts')
+  // Workers have the arguments of the primary.
+  await (process.argv[2] === 'computing' ? import('./node-net-computing.ts') : import('./node-net-connect.ts'))
 }

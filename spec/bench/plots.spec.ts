@@ -46,6 +46,7 @@ const everything: Kept = new Map(
   [
     result('echo', [workRow('64 B', 1)]),
     ...['connections', 'sizes', 'limits', 'pipelining'].map((name) => result(name, series)),
+    result('modes', [workRow('forked', 100), workRow('computing, threads', 5_000)]),
     result('idle', [figureRow('1,000 connections, parked', 'resident memory for each')]),
     result('fairness', [figureRow('line by line', 'answered after, p99')])
   ].map((kept) => [kept.name, kept])
@@ -88,6 +89,10 @@ describe('the plots of the benchmarks', () => {
     expect(draw('sizes', everything)).toContain('>16 B<')
     expect(draw('connections', everything)).toContain('× 0.50')
     expect(draw('fairness', everything)).toContain('milliseconds')
+    expect(draw('modes', everything)).toContain('>forked<')
+    expect(draw('modes', everything)).toContain('>200<')
+    expect(draw('cores', everything)).toContain('>threads<')
+    expect(draw('rivals', everything)).not.toContain('modes')
     expect(draw('idle', everything)).toContain('1,000 connections, parked')
   })
 })
