@@ -11,6 +11,7 @@ import { type Example, markdownExamples, sourceExamples, sources } from '../supp
 import * as peers from '../support/peers.ts'
 import { exchange, exchangeDatagram, exchangeTLS } from '../support/peers.ts'
 import {
+  ForkingTCPServer,
   type Kind,
   type Started,
   started,
@@ -22,7 +23,7 @@ import {
 
 const folder = '.build/examples'
 const typeNames = ['Request', 'Stage', 'RefusedEvent']
-const replaced = { TCPServer, ThreadingUnixStreamServer, TLSServer, UDPServer }
+const replaced = { ForkingTCPServer, TCPServer, ThreadingUnixStreamServer, TLSServer, UDPServer }
 const asks = { tcp: exchange, tls: exchangeTLS, udp: exchangeDatagram }
 const documented = [...sources('lib').flatMap(sourceExamples), ...markdownExamples('README.md')]
 

@@ -51,6 +51,17 @@ export class UDPServer extends real.UDPServer {
   }
 }
 
+export class ForkingTCPServer extends real.ForkingTCPServer {
+  constructor(options: real.ForkingTCPServerOptions, module: URL | string) {
+    super({ ...options, port: 0 }, module)
+  }
+
+  override async serverActivate(): Promise<void> {
+    await super.serverActivate()
+    started.emit('listening', { kind: 'tcp', server: this })
+  }
+}
+
 export class ThreadingUnixStreamServer extends real.ThreadingUnixStreamServer {
   constructor(options: real.ThreadingUnixStreamServerOptions, handler?: real.Handler<real.StreamRequest>) {
     super({ ...options, path: temporaryPath() }, handler)
