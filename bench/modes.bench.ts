@@ -3,9 +3,8 @@ import type { Benchmark, Goal, Load, WorkRow } from './harness/benchmark.ts'
 import { nodeRival, ours, pythonRival, type Side } from './harness/side.ts'
 
 const line = 'what is the time of day, please?\n'
-const many: Load = { generator: 'load-connect', options: { atOnce: 64, line } }
-// What begins is waited for at the end of a turn: where one takes long, a few at a time.
-const few: Load = { generator: 'load-connect', options: { atOnce: 8, line } }
+// What has begun is waited for at the end of a turn: where one takes long, a few at a time.
+const atOnce = (atOnce: number): Load => ({ generator: 'load-connect', options: { atOnce, line } })
 
 const net = nodeRival('node:net', 'node-net-connect')
 const cluster = nodeRival('node:cluster', 'node-cluster-connect')
@@ -19,7 +18,7 @@ function visit(
   work: string,
   mode: Side,
   rival: Side,
-  { goal, load = many }: { goal?: Goal; load?: Load } = {}
+  { goal, load = atOnce(64) }: { goal?: Goal; load?: Load } = {}
 ): WorkRow {
   return { work, unit: 'connection', ours: mode, rival, load, ...(goal === undefined ? {} : { goal }) }
 }
@@ -28,7 +27,7 @@ const oneThread = nodeRival('node:net', 'node-net-computing')
 const computingCluster = nodeRival('node:cluster', 'node-cluster-connect', 'computing')
 
 function computing(mode: 'forked' | 'threads', rival: Side, goal?: Goal): WorkRow {
-  const options = { load: few, ...(goal === undefined ? {} : { goal }) }
+  const options = { load: atOnce(8), ...(goal === undefined ? {} : { goal }) }
   return visit(`computing, ${mode}`, ours('modes', mode, 'computing'), rival, options)
 }
 
@@ -41,7 +40,7 @@ export const benchmark: Benchmark = {
     visit('reusePort, a process for each core', ours('prefork'), cluster),
     visit('forked', forked, cluster, { goal: { measure: 'throughput', atLeast: 0.9 } }),
     visit('forked', forked, forking, { goal: { measure: 'throughput', atLeast: 10 } }),
-    visit('forked, a child for each request', ours('modes', 'fork-per-request', 'line'), forking, { load: few }),
+    visit('forked, a child for each request', ours('modes', 'fork-per-request', 'line'), forking, { load: atOnce(4) }),
     visit('threads', threads, cluster),
     visit('threads', threads, threading),
     computing('threads', oneThread, { measure: 'throughput', atLeast: 1.8 }),
