@@ -56,16 +56,19 @@ export class UnexpectedEOFError extends Error {
   }
 }
 
-/** A bound was reached: a line too long, too much input to collect, too much output that nobody waited for. */
+/**
+ * A bound was reached: a line too long, too much input to collect, too much output that nobody waited for, too many that
+ * wait for a permit.
+ */
 export class LimitExceededError extends Error {
   /** Always `'ERR_LIMIT_EXCEEDED'`. */
   readonly code = 'ERR_LIMIT_EXCEEDED'
-  /** The bound, in bytes. */
+  /** The bound: in bytes, or how many may wait. */
   readonly limit: number
 
   /**
    * @param message - what could not be done, and why
-   * @param limit - the bound, in bytes
+   * @param limit - the bound, in bytes, or how many may wait
    */
   constructor(message: string, limit: number) {
     super(message)

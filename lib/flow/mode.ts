@@ -14,6 +14,12 @@ export interface ModePlan<R extends Request, V> {
   readonly limit: number
   /** Pull a request only while somebody waits for an outcome. */
   readonly onDemand: boolean
+  /** Calls back when it is time to pull, perhaps at once: where the permits are not the mode's own. */
+  readonly ask?: (pull: () => void) => void
+  /** The outcome of this request was read, or will not be. */
+  readonly read?: (request: R) => void
+  /** The mode was left, or has ended: what `serve` has not begun it must refuse. */
+  readonly leave?: () => void
 }
 
 /**
@@ -46,6 +52,7 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
   next(): Promise<IteratorResult<Outcome<R, V>, undefined>> {
     const outcome = this.#settled.shift()
     if (outcome !== undefined) {
+      this.#plan.read?.(outcome.request)
       if (!this.#plan.onDemand) this.#pull()
       return Promise.resolve({ done: false, value: outcome })
     }
@@ -63,7 +70,8 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
       intake.leave()
       if (!intake.isOver) closeSource(intake.iterator)
       for (const reader of this.#parked.splice(0)) reader.resolve(done)
-      this.#settled.length = 0
+      this.#plan.leave?.()
+      for (const { request } of this.#settled.splice(0)) this.#plan.read?.(request)
     }
     if (this.#running > 0) {
       this.#idle ??= deferred<void>()
@@ -79,7 +87,9 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
 
   #pull(): void {
     if (this.#running + this.#settled.length >= this.#plan.limit) return
-    if (!this.#plan.onDemand || this.#parked.length > 0) this.#intake.pull()
+    if (this.#plan.onDemand && this.#parked.length === 0) return
+    if (this.#plan.ask === undefined) this.#intake.pull()
+    else this.#plan.ask(() => this.#intake.pull())
   }
 
   #begin(request: R): void {
@@ -91,18 +101,23 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
   readonly #finished = (outcome: Outcome<R, V>): void => {
     this.#running--
     if (this.#intake.isLeft) {
+      this.#plan.read?.(outcome.request)
       if (this.#running === 0) this.#idle?.resolve()
       return
     }
     const reader = this.#parked.shift()
     if (reader === undefined) this.#settled.push(outcome)
-    else reader.resolve({ done: false, value: outcome })
+    else {
+      reader.resolve({ done: false, value: outcome })
+      this.#plan.read?.(outcome.request)
+    }
     this.#pull()
     this.#wake()
   }
 
   #wake(): void {
     if (!this.#intake.isOver || this.#running > 0) return
+    this.#plan.leave?.()
     for (const reader of this.#parked.splice(0)) {
       mayReject(reader.promise)
       this.#intake.end().then(reader.resolve, reader.reject)

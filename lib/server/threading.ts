@@ -1,7 +1,7 @@
 import type { DatagramRequest } from '../accept/datagram/datagram-request.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
-import { count } from '../arguments.ts'
 import { parallel } from '../flow/parallel.ts'
+import { limitOption, type Semaphore } from '../flow/semaphore.ts'
 import type { Handler } from '../handler/run.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Stage } from '../stage.ts'
@@ -13,8 +13,8 @@ import { UnixDatagramServer, type UnixDatagramServerOptions } from './unix-datag
 
 /** What the ready-made `Threading…` servers take besides. */
 export interface ThreadingOptions {
-  /** Requests at a time in `serveForever()`: 40 by default; `Infinity` for no bound. */
-  readonly limit?: number
+  /** Requests at a time in `serveForever()`: 40 by default; `Infinity` for no bound; a {@link Semaphore} to change or share it. */
+  readonly limit?: number | Semaphore
 }
 
 /** Options of {@link ThreadingTCPServer}. */
@@ -50,7 +50,7 @@ export interface ThreadingUnixDatagramServerOptions extends UnixDatagramServerOp
  * await serving
  */
 export class ThreadingTCPServer extends TCPServer {
-  readonly #limit: number
+  readonly #limit: number | Semaphore
 
   /**
    * @param options - where to listen, how, and how many at a time
@@ -85,7 +85,7 @@ export class ThreadingTCPServer extends TCPServer {
  * await serving
  */
 export class ThreadingUDPServer extends UDPServer {
-  readonly #limit: number
+  readonly #limit: number | Semaphore
 
   /**
    * @param options - where to listen, how, and how many at a time
@@ -121,7 +121,7 @@ export class ThreadingUDPServer extends UDPServer {
  * await serving
  */
 export class ThreadingUnixStreamServer extends UnixStreamServer {
-  readonly #limit: number
+  readonly #limit: number | Semaphore
 
   /**
    * @param options - where to listen, how, and how many at a time
@@ -156,7 +156,7 @@ export class ThreadingUnixStreamServer extends UnixStreamServer {
  * await serving
  */
 export class ThreadingUnixDatagramServer extends UnixDatagramServer {
-  readonly #limit: number
+  readonly #limit: number | Semaphore
 
   /**
    * @param options - where to listen, how, and how many at a time
@@ -174,7 +174,7 @@ export class ThreadingUnixDatagramServer extends UnixDatagramServer {
   }
 }
 
-function divided<O extends ThreadingOptions>(options: O): { limit: number; rest: Omit<O, 'limit'> } {
+function divided<O extends ThreadingOptions>(options: O): { limit: number | Semaphore; rest: Omit<O, 'limit'> } {
   const [{ limit }, rest] = dividedOptions<ThreadingOptions, O>(options, ['limit'])
-  return { limit: count('limit', limit, 40), rest }
+  return { limit: limitOption(limit, 40), rest }
 }
