@@ -112,7 +112,7 @@ export class Turnstile<R extends Request, V> {
     this.#met = stopping
     if (stopping.aborted || this.#running.has(stopping)) return
     this.#running.add(stopping)
-    stopping.addEventListener('abort', this.#serverStops)
+    stopping.addEventListener('abort', this.#serverStops, { once: true })
   }
 
   readonly #serverStops = ({ target }: Event): void => {

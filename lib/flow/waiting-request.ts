@@ -74,7 +74,7 @@ export function serveFailed<R extends Request, V>(request: R, error: unknown): P
   const handler = (): never => {
     throw error
   }
-  return serveRequest<R, V>(request, handler) as Promise<Outcome<R, V>>
+  return serveRequest<R, never>(request, handler)
 }
 
 function serveAborted<R extends Request, V>(request: R): Promise<Outcome<R, V>> {
