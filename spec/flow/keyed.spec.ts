@@ -191,6 +191,8 @@ describe('parallel with a key', () => {
     const { server, begun, end, ended, read, request } = serve(['a1', 'a2', 'a3'])
     await turns(2)
     request('a2').abort(new Error('gone'))
+    // Gone, and somebody's still: a server that closes waits for its outcome.
+    expect(server.stats().open).toBe(3)
     await turns(2)
     expect(read).toEqual(['a2 aborted'])
     expect(begun).toEqual(['a1'])
@@ -257,6 +259,18 @@ describe('parallel with a key', () => {
     expect(read).toEqual([])
     expect(server.errors).toEqual([])
     expect(server.stats()).toMatchObject({ served: 2, failed: 0, refused: 2, open: 0 })
+  })
+
+  it('holds no close up by one that was closed while it waited', async () => {
+    const { server, begun, end, outcomes, request } = serve(['a1', 'a2'])
+    await turns(2)
+    await request('a2').close()
+    end('a1')
+    const left = outcomes.return?.()
+    await left
+    await server.closed
+    expect(begun).toEqual(['a1'])
+    expect(server.stats()).toMatchObject({ served: 1, refused: 1, open: 0 })
   })
 
   it('forgets a key with its last request', async () => {

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { LimitExceededError, type Permit, Semaphore } from '../../lib/index.ts'
+import { LimitExceededError, type MessageRequest, type Permit, parallel, Semaphore } from '../../lib/index.ts'
 import { microtasks, watch } from '../support/turns.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
 
@@ -67,6 +67,27 @@ describe('a semaphore', () => {
     expect(semaphore.tryAcquire()).toBeUndefined()
     ;(await waiting).release()
     expect(semaphore.tryAcquire()).toBeDefined()
+  })
+
+  it('gives none past the line, to one that is called by it either', async () => {
+    const semaphore = new Semaphore(1)
+    const permit = await semaphore.acquire()
+    const tried: unknown[] = []
+    const source: AsyncIterableIterator<MessageRequest> = {
+      next: () => {
+        tried.push(semaphore.tryAcquire())
+        return new Promise(() => {})
+      },
+      [Symbol.asyncIterator]: () => source
+    }
+    const outcomes = parallel(() => {}, { limit: semaphore })(source)
+    void outcomes.next()
+    const waiting = watch(semaphore.acquire())
+    permit.release()
+    expect(tried).toEqual([undefined])
+    await microtasks()
+    expect(waiting.state).toBe('fulfilled')
+    await outcomes.return?.()
   })
 
   it('wakes as many as it is raised by', async () => {
