@@ -35,11 +35,11 @@ export interface Waiter {
  *
  * As the `limit` of modes: work that runs, and outcomes that nobody has read, never take more than the permits. A mode
  * begins to pull a request when a permit is free, but takes the permit when the request has come: a server whose clients
- * are silent takes none away from the others. Of a mode that has the semaphore for itself that is the same as a number. Of
- * several, more may have asked their servers than permits are free: a request that comes when the last one has gone
- * waits, not begun, and the next permit is for it, before those who have come to the line since its mode has asked. That
- * is one request for each mode at the most: it is pulled, so it counts as `open`; its mode pulls no other; when its server
- * closes it is cut off at the deadline; where its loop is left it is refused.
+ * are silent takes none away from the others. Where a mode has the semaphore for itself that is the same as a number.
+ * Where several share it, or it is lowered while a server is asked, a request may come when no permit is left: it waits,
+ * not begun, and the next permit is for it, before those who have come to the line since its mode has asked. That is one
+ * request of each mode at the most: it is pulled, so it counts as `open`; its mode pulls no other meanwhile; when its
+ * server closes it is cut off at the deadline; where its loop is left it is refused.
  *
  * Don't wait for a permit in a handler that works by a permit of the same semaphore: all may be in such hands.
  *

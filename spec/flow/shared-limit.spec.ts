@@ -121,6 +121,26 @@ describe('a semaphore as the limit of one mode', () => {
     expect(semaphore.taken).toBe(0)
   })
 
+  it('keeps the one request that was asked for when it was lowered, until it is raised', async () => {
+    const bench = new Bench()
+    const semaphore = new Semaphore(2)
+    const { server } = run(bench, semaphore)
+    await turns()
+    semaphore.permits = 0
+    server.put('a', 'b')
+    await turns(2)
+    expect(server.pulled).toEqual(['a'])
+    expect(bench.begun).toEqual([])
+    semaphore.permits = 1
+    await turns(2)
+    expect(server.pulled).toEqual(['a'])
+    expect(bench.begun).toEqual(['a'])
+    bench.end('a', 'b')
+    await turns(2)
+    expect(bench.begun).toEqual(['a', 'b'])
+    expect(semaphore).toMatchObject({ taken: 0, waiting: 0 })
+  })
+
   it('has a permit back when the outcome was read, and not before', async () => {
     const bench = new Bench()
     const semaphore = new Semaphore(1)
