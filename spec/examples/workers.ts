@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parallel, type Request, type TCPServer, type UDPServer } from 'it-socketserver'
@@ -68,11 +69,17 @@ export async function serveAsWorker(server: TCPServer | UDPServer): Promise<void
   // Ctrl-C goes to the whole group: parent and workers.
   process.once('SIGINT', close)
   process.once('disconnect', close)
-  await server.listen()
+  try {
+    await server.listen()
+  } catch (error) {
+    process.stderr.write(`${process.pid}: ${String(error)}\n`)
+    process.exit(1)
+  }
   process.send?.(server.address.port)
   await server.serveForever(parallel(answer))
-  // The channel to the parent is what still holds the process.
-  if (process.connected) process.disconnect()
+  // The channel to the parent is what still holds the process. A cluster is told first: it may have dealt out a connection
+  // that is on its way here, and whose client would wait for ever.
+  if (process.connected) (cluster.worker ?? process).disconnect()
 }
 
 /** Tells who answers, line by line. */
