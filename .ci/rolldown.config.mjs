@@ -7,6 +7,7 @@ const entries = [
   'index',
   'cli/main',
   'testing/entry',
+  'testing/mode-handler',
   'flow/worker/child-entry',
   'flow/worker/passed-child-entry',
   'flow/worker/thread-entry'

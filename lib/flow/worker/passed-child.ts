@@ -31,10 +31,19 @@ export class PassedChild extends Worker {
     super(host)
     const [here, there] = openChannel()
     try {
-      this.#child = spawn(process.execPath, [...inheritedFlags(execArgv ?? process.execArgv), fileURLToPath(entry('passed-child')), moduleURL, String(process.pid)], {
-        stdio: ['ignore', 'inherit', 'inherit', there],
-        ...(env !== undefined && { env })
-      })
+      this.#child = spawn(
+        process.execPath,
+        [
+          ...inheritedFlags(execArgv ?? process.execArgv),
+          fileURLToPath(entry('passed-child')),
+          moduleURL,
+          String(process.pid)
+        ],
+        {
+          stdio: ['ignore', 'inherit', 'inherit', there],
+          ...(env !== undefined && { env })
+        }
+      )
     } catch (error) {
       closeEnd(here)
       throw error
