@@ -13,9 +13,9 @@ const ends: WorkerEnds = {
     said?.()
   },
   adopt: (fd) => adoptDescriptor(fd),
-  // The thread, not the process.
+  // The thread, not the process; not before it has loaded: Node leaves the file open that it reads then.
   leave() {
-    process.exit()
+    void loading.then(() => process.exit())
   },
   fail() {
     process.exit(1)
@@ -24,4 +24,5 @@ const ends: WorkerEnds = {
 
 const worker = new ServeWorker(ends)
 port.on('message', (message: PoolMessage) => worker.heard(message, undefined))
-await worker.load(workerData as string)
+const loading = worker.load(workerData as string)
+await loading
