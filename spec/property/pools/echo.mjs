@@ -2,6 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export default async (request) => {
-  await sleep(10)
+  await sleep(25)
   for await (const bytes of request.rfile) await request.wfile.write(bytes)
 }

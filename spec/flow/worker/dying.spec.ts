@@ -1,0 +1,168 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { AbortedError, type ForkOptions, forked, forkPool, type Outcome, parallel, type StreamRequest, type TCPServer } from '../../../lib/index.ts'
+import { startChild } from '../../support/live-child.ts'
+import { dial, exchange, received } from '../../support/peers.ts'
+import { descriptorsOf, isAlive, poolChildren } from '../../support/pool-children.ts'
+import { QuietTCPServer } from '../../support/quiet.ts'
+import { checkNothingUnhandled } from '../../support/unhandled.ts'
+
+checkNothingUnhandled()
+
+const ends = new URL('ends.mjs', import.meta.url)
+const detaching = new URL('detaching.mjs', import.meta.url)
+const backends = ['native', 'node'] as const
+
+type Backend = (typeof backends)[number]
+
+interface Running {
+  readonly server: TCPServer
+  readonly outcomes: Outcome<StreamRequest>[]
+  readonly serving: Promise<void>
+}
+
+async function serveForked(backend: Backend, options: ForkOptions, handler = ends): Promise<Running> {
+  const server = await new QuietTCPServer({ host: '127.0.0.1', port: 0, backend }).listen()
+  const outcomes: Outcome<StreamRequest>[] = []
+  const serving = (async () => {
+    for await (const outcome of forked<StreamRequest>(handler, options)(server)) outcomes.push(outcome)
+  })()
+  return { server, outcomes, serving }
+}
+
+/** A client that has said its word, and the first that it is told. */
+async function visit({ address }: TCPServer, word: string): Promise<{ socket: Socket; told: string }> {
+  const socket = await dial(address)
+  socket.on('error', () => {})
+  onTestFinished(() => void socket.destroy())
+  socket.write(`${word}\n`)
+  const [told] = (await once(socket, 'data')) as [Buffer]
+  return { socket, told: told.toString().trim() }
+}
+
+describe.for(backends)('a child that serves connections (%s)', (backend) => {
+  it.for(['disconnect', 'exit'])('and goes by %s takes its own with it, and no others', async (way) => {
+    const { server, outcomes, serving } = await serveForked(backend, { maxChildren: 1 })
+    const { socket, told } = await visit(server, way)
+    expect(told).toBe('about to')
+    await received(socket).catch(() => {})
+    expect(await exchange(server.address, 'pid\n')).toMatch(/^\d+\n$/)
+    await server.close()
+    await serving
+    expect(outcomes.map(({ status }) => status)).toEqual(['aborted', 'fulfilled'])
+    const [gone, next] = outcomes
+    const reason = gone?.status === 'fulfilled' ? undefined : (gone?.reason as AbortedError)
+    expect(reason).toBeInstanceOf(AbortedError)
+    expect(reason?.cause).toBe('worker-gone')
+    // Who had it is told of those that went wrong, too.
+    expect(gone?.request.ranBy?.pid).toBeGreaterThan(0)
+    expect(gone?.request.ranBy?.pid).not.toBe(next?.request.ranBy?.pid)
+  })
+
+  it('goes when a handler that was cut off has returned', async () => {
+    await using server = await new QuietTCPServer({ host: '127.0.0.1', port: 0, backend }).listen()
+    const pool = forkPool(ends, { maxChildren: 1 })
+    const serving = (async () => {
+      for await (const _ of parallel((request: StreamRequest) => pool.run(request))(server));
+    })()
+    const { socket, told } = await visit(server, 'stubborn')
+    expect(told).toBe('begun')
+    await server.close({ deadline: 0 })
+    await serving
+    socket.destroy()
+    // For ever, where it does not go by itself.
+    await pool.close({ deadline: Number.POSITIVE_INFINITY })
+    expect(pool.activeChildren.size).toBe(0)
+  })
+
+  it('is replaced where it has nothing to do, and no room for a connection all the same', async () => {
+    const { server, outcomes, serving } = await serveForked(backend, { maxChildren: 1 })
+    const { socket, told } = await visit(server, 'hoard')
+    socket.end()
+    await vi.waitFor(() => expect(outcomes).toHaveLength(1))
+    await vi.waitFor(() => expect(descriptorsOf(Number(told))).toBeGreaterThanOrEqual(60))
+    expect(await exchange(server.address, 'pid\n')).not.toBe(`${told}\n`)
+    await server.close()
+    await serving
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+  })
+
+  it('serves a socket that its handler has detached until that has closed', async () => {
+    const { server, outcomes, serving } = await serveForked(
+      backend,
+      { maxChildren: 2, requestsPerChild: 1, spares: 0 },
+      detaching
+    )
+    const socket = await dial(server.address)
+    socket.write('one')
+    expect(String(await once(socket, 'data'))).toBe('one')
+    // By the time that another one was served its own child would have gone.
+    expect(await exchange(server.address, 'two')).toBe('two')
+    await vi.waitFor(() => expect(outcomes).toHaveLength(1))
+    socket.end('three')
+    expect(String(await received(socket))).toBe('three')
+    await server.close()
+    await serving
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+    expect(outcomes.map((outcome) => isAlive((outcome as { value: number }).value))).toEqual([false, false])
+  })
+
+  it('lets go of a socket that its handler has detached at the deadline', async () => {
+    const { server, outcomes, serving } = await serveForked(backend, { maxChildren: 1 }, detaching)
+    const socket = await dial(server.address)
+    socket.on('error', () => {})
+    socket.write('one')
+    expect(String(await once(socket, 'data'))).toBe('one')
+    const { aborted } = await server.close({ deadline: 0 })
+    expect(aborted).toBe(1)
+    await received(socket).catch(() => {})
+    await serving
+    expect(outcomes.map(({ status }) => status)).toEqual(['aborted'])
+  })
+})
+
+const parent = (backend: Backend, options: string): string => `
+  if (process.send !== undefined) process.exit(1)
+  const server = await new lib.TCPServer({ host: '127.0.0.1', port: 0, backend: '${backend}' }).listen()
+  const stop = () => server.close()
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  console.log(server.address.port)
+  const counts = {}
+  const mode = lib.forked(new URL(${JSON.stringify(ends.href)}), ${options})
+  for await (const { status } of mode(server)) counts[status] = (counts[status] ?? 0) + 1
+  console.log(JSON.stringify(counts))
+`
+
+function at(port: string): TCPServer {
+  return { address: { family: 'IPv4', host: '127.0.0.1', port: Number(port) } } as TCPServer
+}
+
+describe.for(backends)('a pool of children (%s)', (backend) => {
+  it('dies with its process, however busy its children are', async () => {
+    const child = startChild(parent(backend, '{ maxChildren: 5, spares: 2 }'))
+    const server = at(await child.line())
+    const pids: number[] = []
+    for (const way of ['stay', 'stuck', 'listening']) pids.push(Number((await visit(server, way)).told))
+    // Those that stand by, and those that are about to, included.
+    const all = poolChildren(child.pid)
+    expect(all).toEqual(expect.arrayContaining(pids))
+    await child.kill()
+    await vi.waitFor(() => expect(all.filter(isAlive)).toEqual([]), { timeout: 2_000, interval: 20 })
+  })
+
+  it.for(['SIGTERM', 'SIGINT'] as const)('serves those who are in it when all its processes get %s', async (signal) => {
+    const child = startChild(parent(backend, '{ maxChildren: 2, spares: 1 }'), { leadsGroup: true })
+    const server = at(await child.line())
+    const inside = [await visit(server, 'stay'), await visit(server, 'stay')]
+    // Waits for a child, or in the kernel.
+    const waits = await dial(server.address)
+    waits.end('pid\n')
+    process.kill(-child.pid, signal)
+    for (const { socket } of inside) socket.end('and so on')
+    expect(String(await received(waits))).toMatch(/^\d+\n$/)
+    for (const { socket } of inside) expect(await received(socket)).toHaveLength(0)
+    expect(JSON.parse(await child.line())).toEqual({ fulfilled: 3 })
+    expect(await child.ended()).toBe(0)
+  })
+})
