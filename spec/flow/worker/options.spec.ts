@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type ErrorRecord, reviveError } from '../../../lib/flow/worker/error-record.ts'
 import type { WorkerMessage } from '../../../lib/flow/worker/messages.ts'
+import { inheritedFlags, threadFlags } from '../../../lib/flow/worker/process-options.ts'
 import { ServeWorker } from '../../../lib/flow/worker/serve-worker.ts'
 import {
   drain,
@@ -78,7 +79,7 @@ describe('options', () => {
     const options = {
       maxChildren: 1,
       env: { ...process.env, GREETING: 'hi' },
-      execArgv: ['--expose-gc', '--inspect=0']
+      execArgv: ['--expose-gc']
     }
     const serving = drain(forked(module, options)(server))
     expect(await exchange(server.address, '')).toBe('hi --expose-gc function')
@@ -97,6 +98,34 @@ describe('options', () => {
     expect(await exchange(server.address, '')).toBe('hi 50')
     await server.close()
     await serving
+  })
+})
+
+describe('the options of this process for Node', () => {
+  const inherited: [string[], string[]][] = [
+    [[], []],
+    [
+      ['--expose-gc', '--import', './x.mjs'],
+      ['--expose-gc', '--import', './x.mjs']
+    ],
+    [['--inspect', '--inspect-brk=0', '--inspect-port', '9230', '--debug-port=1'], []],
+    [['--input-type=module', '--eval', 'fork()'], []],
+    [
+      ['--expose-gc', '-e', 'fork()', '--no-warnings'],
+      ['--expose-gc', '--no-warnings']
+    ],
+    [['-pe', 'fork()'], []],
+    [['--print=fork()', '--input-type', 'module'], []]
+  ]
+  for (const [own, its] of inherited) {
+    it(`are a child's, but for the program and its debugger: ${own.join(' ')}`, () => {
+      expect(inheritedFlags(own)).toEqual(its)
+    })
+  }
+
+  it("are a thread's too, as far as it can have them", () => {
+    expect(threadFlags(['--expose-gc', '-e', 'text'])).toEqual({})
+    expect(threadFlags(['--input-type=module', '--eval', 'text'])).toEqual({ execArgv: [] })
   })
 })
 
