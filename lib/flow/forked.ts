@@ -28,7 +28,7 @@ export interface ForkOptions {
   readonly startTimeout?: number
   /** The environment of the children: this process's by default. */
   readonly env?: Record<string, string | undefined>
-  /** Node's options for the children: this process's by default. Never the debugger's, nor a program (`--eval`). */
+  /** Node's options for the children: this process's by default, but for its debugger and for a program in them (`--eval`). */
   readonly execArgv?: readonly string[]
 }
 

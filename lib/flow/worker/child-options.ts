@@ -2,6 +2,6 @@
 export interface ChildOptions {
   /** Its environment: this process's, by default. */
   readonly env: Record<string, string | undefined> | undefined
-  /** Options for Node: this process's, by default, as far as they are fit. */
+  /** Options for Node: those of this process that can be inherited, by default. */
   readonly execArgv: readonly string[] | undefined
 }

@@ -27,7 +27,7 @@ export class ChildWorker extends Worker {
     super(host)
     const child = fork(entry('child'), [moduleURL, String(process.pid)], {
       serialization: 'advanced',
-      execArgv: inheritedFlags(execArgv ?? process.execArgv),
+      execArgv: [...(execArgv ?? inheritedFlags(process.execArgv))],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       ...(env !== undefined && { env })
     })

@@ -34,7 +34,7 @@ export class PassedChild extends Worker {
       this.#child = spawn(
         process.execPath,
         [
-          ...inheritedFlags(execArgv ?? process.execArgv),
+          ...(execArgv ?? inheritedFlags(process.execArgv)),
           fileURLToPath(entry('passed-child')),
           moduleURL,
           String(process.pid)

@@ -2,6 +2,7 @@ import { type ResourceLimits, Worker as Thread } from 'node:worker_threads'
 import type { Runner } from '../../outcome.ts'
 import { toError } from '../../outcome.ts'
 import { entry } from './entry-url.ts'
+import { threadFlags } from './inherited-flags.ts'
 import type { PoolMessage, WorkerMessage } from './messages.ts'
 import { ownBytes } from './own-bytes.ts'
 import { Worker, type WorkerHost } from './worker.ts'
@@ -31,11 +32,8 @@ export class ThreadWorker extends Worker {
    */
   constructor(moduleURL: string, { env, resourceLimits }: ThreadOptions, host: WorkerHost) {
     super(host)
-    // Not a file, where Node was told of which kind its program is: it would take that for the thread's.
-    const isInline = process.execArgv.some((flag) => flag.startsWith('--input-type'))
-    const file = entry('thread')
-    const thread = new Thread(isInline ? `import(${JSON.stringify(file.href)})` : file, {
-      eval: isInline,
+    const thread = new Thread(entry('thread'), {
+      ...threadFlags(process.execArgv),
       workerData: moduleURL,
       ...(env !== undefined && { env }),
       ...(resourceLimits !== undefined && { resourceLimits })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { inheritedFlags } from '../../../lib/flow/worker/inherited-flags.ts'
+import { inheritedFlags, threadFlags } from '../../../lib/flow/worker/inherited-flags.ts'
 import { runChild } from '../../support/child.ts'
 
 describe('options of Node for a child', () => {
@@ -22,9 +22,16 @@ describe('options of Node for a child', () => {
     ['-pe', 'evil()'],
     ['--print', 'evil()'],
     ['--eval', 'evil()', '--input-type', 'module'],
-    ['--eval=evil()', '--input-type=module']
+    ['--eval=evil()', '--input-type=module'],
+    ['--print=evil()', '--input-type', 'module'],
+    ['--inspect-port', '9230', '--debug-port=1']
   ])('leave out %s', (flags) => {
     expect(inheritedFlags(['--no-warnings', ...flags, '--expose-gc'])).toEqual(['--no-warnings', '--expose-gc'])
+  })
+
+  it("are a thread's too, as far as it can have them", () => {
+    expect(threadFlags(['--expose-gc', '-e', 'text'])).toEqual({})
+    expect(threadFlags(['--input-type=module', '--eval', 'text'])).toEqual({ execArgv: [] })
   })
 
   it.for(['forked', 'threads'])('do not make workers of %s run the program of the command line', async (mode) => {

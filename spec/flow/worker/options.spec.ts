@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type ErrorRecord, reviveError } from '../../../lib/flow/worker/error-record.ts'
 import type { WorkerMessage } from '../../../lib/flow/worker/messages.ts'
-import { inheritedFlags, threadFlags } from '../../../lib/flow/worker/process-options.ts'
 import { ServeWorker } from '../../../lib/flow/worker/serve-worker.ts'
 import {
   drain,
@@ -101,34 +100,6 @@ describe('options', () => {
   })
 })
 
-describe('the options of this process for Node', () => {
-  const inherited: [string[], string[]][] = [
-    [[], []],
-    [
-      ['--expose-gc', '--import', './x.mjs'],
-      ['--expose-gc', '--import', './x.mjs']
-    ],
-    [['--inspect', '--inspect-brk=0', '--inspect-port', '9230', '--debug-port=1'], []],
-    [['--input-type=module', '--eval', 'fork()'], []],
-    [
-      ['--expose-gc', '-e', 'fork()', '--no-warnings'],
-      ['--expose-gc', '--no-warnings']
-    ],
-    [['-pe', 'fork()'], []],
-    [['--print=fork()', '--input-type', 'module'], []]
-  ]
-  for (const [own, its] of inherited) {
-    it(`are a child's, but for the program and its debugger: ${own.join(' ')}`, () => {
-      expect(inheritedFlags(own)).toEqual(its)
-    })
-  }
-
-  it("are a thread's too, as far as it can have them", () => {
-    expect(threadFlags(['--expose-gc', '-e', 'text'])).toEqual({})
-    expect(threadFlags(['--input-type=module', '--eval', 'text'])).toEqual({ execArgv: [] })
-  })
-})
-
 describe('workers that cannot be started', () => {
   const broken: [string, string, object, RegExp][] = [
     ['is not there', '', { code: 'ERR_MODULE_NOT_FOUND' }, /Cannot find module .*nowhere/],
@@ -168,6 +139,7 @@ describe('workers that cannot be started', () => {
           said.push(one)
           then?.()
         },
+        adopt: () => undefined,
         leave() {},
         fail() {
           failed = true
