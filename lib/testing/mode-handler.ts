@@ -11,9 +11,9 @@ export interface Ran {
 
 /**
  * What serves in {@link checkMode}, here or in a child or a thread. The input says what it does, the port of the case's
- * {@link ModeGate}, and a name: `echo 40001 first`.
+ * {@link ModeGate}, and a name: `echo 40001 first`. The default export, as of every handler's module.
  */
-export class ModeHandler extends BaseRequestHandler {
+export default class ModeHandler extends BaseRequestHandler {
   #does = ''
   #port = 0
   #name = ''
@@ -119,6 +119,3 @@ async function thrown(what: unknown): Promise<never> {
 function aborted(signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
 }
-
-// A module's handler is its default export.
-export default ModeHandler
