@@ -12,7 +12,8 @@ import {
   StreamRequestHandler,
   WorkerStartError
 } from '../../lib/index.ts'
-import { dial, exchange, exchangeDatagram, temporaryPath } from '../support/peers.ts'
+import { identity } from '../support/certificates.ts'
+import { dial, exchange, exchangeDatagram, exchangeTLS, temporaryPath } from '../support/peers.ts'
 import { type Quieted, quiet } from '../support/quiet.ts'
 import { turns } from '../support/turns.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
@@ -194,6 +195,21 @@ describe('a Forking server', () => {
     }
     expect(bytes).toBe(size)
     expect(await closing).toMatchObject({ aborted: 0 })
+  })
+
+  it('makes handshakes in the child, where the module says by what', async () => {
+    const { key, cert } = identity('localhost')
+    const server = await forking(
+      moduleOf(
+        `export const secureContext = () => (${JSON.stringify({ key, cert })})
+         export default ({ encrypted, wfile }) => wfile.end(String(encrypted && process.pid))`
+      )
+    )
+    const serving = server.serveForever()
+    const pid = Number(await exchangeTLS(server.address, ''))
+    expect(server.activeChildren).toContain(pid)
+    await server.close()
+    await serving
   })
 
   it('takes the path of a module', async () => {
