@@ -115,7 +115,9 @@ const computing = 'computing, '
 function modes(kept: Kept): string | undefined {
   return dots(kept.get('modes'), {
     title: 'What does a connection cost in each mode?',
-    subtitle: 'CPU of the server, all its processes together: connect, a line, its answer, close. Lower is better.',
+    subtitle:
+      'Connect, a line, its answer, close: CPU of the server, all its processes together. Lower is better; half of the\n' +
+      'runs lie within a bar.',
     unit: 'CPU, µs for each connection',
     log: true,
     found: (row) => (row.work.startsWith(computing) ? [] : comparedOf(row, row.work, ({ cpuPerUnit }) => cpuPerUnit))
@@ -124,8 +126,9 @@ function modes(kept: Kept): string | undefined {
 
 function cores(kept: Kept): string | undefined {
   return dots(kept.get('modes'), {
-    title: 'What do two cores do for a handler that computes?',
-    subtitle: 'Connect, a line, 5 ms of computing, its answer, close. Higher is better.',
+    title: 'What do more cores do for a handler that computes?',
+    subtitle:
+      'Connect, a line, 5 ms of computing, its answer, close. Higher is better; half of the runs lie within a bar.',
     unit: 'connections a second',
     found: (row) =>
       row.work.startsWith(computing)
