@@ -113,6 +113,8 @@ export class Job {
         return
       }
       const error = message.error === undefined ? new Error('The handler failed') : reviveError(message.error)
+      // What a failing handler had written before is sent, as it is by any other.
+      if (message.status === 'rejected') await this.#bridge?.drained()
       this.#end()
       if (message.status === 'aborted') request.abort(error)
       this.#done.reject(error)
@@ -137,15 +139,26 @@ export class Job {
   }
 
   #gone(outcome: Settlement): void {
-    // Both sides have ended, and the worker is about to say so.
-    if (this.#isOver || (outcome.status === 'fulfilled' && this.#bridge?.hasEnded === true)) return
+    if (this.#isOver) return
+    if (this.#bridge?.hasEnded === true) {
+      // The worker has sent all, and is about to say how it went.
+      if (outcome.status === 'fulfilled') return
+      if (isPeerGone(outcome.reason)) {
+        this.#cut(outcome.reason)
+        return
+      }
+    }
     const why = new ClosedError('The request was closed while a worker served it')
     const error = outcome.status === 'fulfilled' ? why : outcome.reason
     this.#end()
-    this.cutAt = performance.now()
-    this.#worker?.send({ type: 'cut', id: this.id, error: recordError(error) })
+    this.#cut(error)
     this.#done.reject(error)
     this.#told?.()
+  }
+
+  #cut(error: Error): void {
+    this.cutAt = performance.now()
+    this.#worker?.send({ type: 'cut', id: this.id, error: recordError(error) })
   }
 
   #end(): void {
@@ -175,4 +188,8 @@ export class Job {
     this.#bridge = new ParentBridge(this.id, worker, request)
     return { by: 'bridge', decrypted: request instanceof StreamRequest && request.encrypted }
   }
+}
+
+function isPeerGone(reason: Error): boolean {
+  return reason instanceof AbortedError && reason.cause === 'peer-gone'
 }
