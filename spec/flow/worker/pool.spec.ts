@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -5,12 +6,12 @@ import {
   drain,
   type ForkOptions,
   forkPool,
-  type Outcome,
   type Pool,
   parallel,
   type Request,
   type StreamRequest,
   sequential,
+  TCPServer,
   threadPool
 } from '../../../lib/index.ts'
 import { MemoryDatagramServer, MemoryServer } from '../../../lib/testing/entry.ts'
@@ -209,26 +210,38 @@ for (const [name, make] of Object.entries(makers)) {
       expect(() => pool.close({ patience: 1 } as never)).toThrow(/has no option patience/)
     })
 
-    it('finishes what it has at its close, and cuts it off at the deadline', async () => {
+    it('finishes what it has at its close', async () => {
       const server = await tcp()
       const pool = make(worker)
-      const outcomes: Outcome<Request>[] = []
-      const serving = (async () => {
-        for await (const outcome of parallel((request: Request) => pool.run(request))(server)) outcomes.push(outcome)
-      })()
+      const outcomes = parallel((request: Request) => pool.run(request))(server)[Symbol.asyncIterator]()
+      const next = outcomes.next()
       const client = await caller(server.address, 'wait')
       expect(await client.line()).toBe('waiting')
       const closing = pool.close()
       client.socket.end('go\n')
       expect(await client.rest()).toBe('done')
       await closing
-      const other = make(worker)
-      const cut = server.handleRequest((request: Request) => other.run(request))
-      await server.close()
-      await serving
-      expect(outcomes).toMatchObject([{ status: 'fulfilled' }])
-      void cut.catch(() => {})
-      await other.close()
+      expect((await next).value).toMatchObject({ status: 'fulfilled' })
+      expect(pool.activeChildren.size).toBe(0)
+    })
+
+    it('tells a handler where its request comes from, and who listens', async () => {
+      const where = handlerModule(
+        'export default ({ clientAddress, server }) => ({ clientAddress, address: server.address })'
+      )
+      const pool = made(make(where))
+      for (const server of [await tcp(), await unix(), await udp()]) {
+        const outcomes = parallel((request: Request) => pool.run(request))(server as never)[Symbol.asyncIterator]()
+        const next = outcomes.next()
+        if (server.address.family === 'unix' || server instanceof TCPServer) await exchange(server.address, '')
+        else {
+          const socket = createSocket('udp4')
+          socket.send('x', server.address.port, server.address.host, () => socket.close())
+        }
+        const { value } = await next
+        const { clientAddress } = value.request
+        expect(value.value).toEqual({ clientAddress, address: server.address })
+      }
     })
 
     it('cuts off at its deadline what it has, whatever that does', async () => {
