@@ -188,8 +188,8 @@ describe('the kit of modes', () => {
     ],
     'forgets the class of an error': [
       wrapped((_, run) =>
-        run().catch((error: Error) => {
-          throw new Error(error.message)
+        run().catch((error: unknown) => {
+          throw new Error((error as Error).message)
         })
       ),
       'makes an outcome of each failure'

@@ -19,7 +19,6 @@ import {
   UnixStreamServer
 } from '../../lib/index.ts'
 import {
-  type AnyServer,
   checkMode,
   type GivenHandler,
   MemoryDatagramServer,
@@ -68,13 +67,12 @@ const servers = {
     server: () => new MemoryDatagramServer({ maxPending }),
     ask: (server, input) => ({
       sent: Promise.resolve(),
-      reply: (server as AnyServer as MemoryDatagramServer).send(input)
+      reply: (server as MemoryDatagramServer).send(input)
     }),
     messages: true
   }
 } satisfies Record<string, Over>
-servers['connections in memory'].ask = (server, input) =>
-  byStream((server as AnyServer as MemoryServer).connect(), input)
+servers['connections in memory'].ask = (server, input) => byStream((server as MemoryServer).connect(), input)
 
 const modes = {
   sequential: { mode: ({ handler }) => sequential(handler), limit: 1 },

@@ -5,7 +5,6 @@ import type { Duplex } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   forked,
-  type InternetAddress,
   type Outcome,
   type Request,
   type Stage,
@@ -101,7 +100,7 @@ const ways: Record<string, [mode: () => Stage<Request, Outcome<Request>>, way: (
         server,
         async client() {
           const socket = await dial(server.address)
-          return Object.assign(await dialTLS(server.address as InternetAddress, { socket }), { plain: socket })
+          return Object.assign(await dialTLS(server.address, { socket }), { plain: socket })
         },
         reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
       }

@@ -9,7 +9,6 @@ import {
   forked,
   forkPool,
   pipe,
-  type Request,
   type ThreadsOptions,
   threadPool,
   threads,
@@ -28,7 +27,7 @@ const makers = { forked, forkPool, threads, threadPool }
 describe('the module of a handler', () => {
   for (const [name, make] of Object.entries(makers)) {
     for (const wrong of [undefined, null, 5, {}, () => {}, './handler.js', 'handler', '', 'C:handler.js']) {
-      it(`is an absolute address: ${name}(${String(wrong)})`, () => {
+      it(`is an absolute address: ${name}(${JSON.stringify(wrong)})`, () => {
         expect(() => make(wrong as never)).toThrow(TypeError)
         expect(() => make(wrong as never)).toThrow(`${name} takes the URL of the handler's module`)
       })
@@ -231,7 +230,7 @@ describe('workers that cannot be started', () => {
       export default (request) => request.wfile.end('after all')
     `)
     const server = await tcp()
-    const serving = pipe(server, threads<Request>(module, { size: 1 }), drain)
+    const serving = pipe(server, threads(module, { size: 1 }), drain)
     expect(await exchange(server.address, '')).toBe('after all')
     await server.close()
     await serving

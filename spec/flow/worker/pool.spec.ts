@@ -179,7 +179,7 @@ for (const [name, make] of Object.entries(makers)) {
       const answers = [exchange(server.address, 'pid\n'), exchange(server.address, 'nonsense\n')]
       let served = 0
       for await (const request of server) {
-        await pool.run(request).catch((error: Error) => expect(error.message).toMatch(/is not a function/))
+        await pool.run(request).catch((error: unknown) => expect((error as Error).message).toMatch(/is not a function/))
         await new Promise<void>((resolve) => request.whenClosed(() => resolve()))
         if (++served === 2) break
       }
