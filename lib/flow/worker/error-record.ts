@@ -109,7 +109,7 @@ function isErrors(value: unknown): value is Error[] {
 
 function text(error: Error, name: 'name' | 'message' | 'stack'): string | undefined {
   try {
-    const value: unknown = error[name]
+    const value = error[name]
     return value === undefined ? undefined : String(value)
   } catch {
     return undefined
