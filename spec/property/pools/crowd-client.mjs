@@ -71,9 +71,12 @@ async function client() {
 
 const clients = Array.from({ length: Number(many) }, client)
 console.log('begun')
-createInterface({ input: process.stdin }).once('line', async () => {
-  stopping = true
-  await Promise.all(clients)
-  console.log(JSON.stringify(report))
-  process.exit()
-})
+// Or who has started it has gone.
+createInterface({ input: process.stdin })
+  .once('close', process.exit)
+  .once('line', async () => {
+    stopping = true
+    await Promise.all(clients)
+    console.log(JSON.stringify(report))
+    process.exit()
+  })

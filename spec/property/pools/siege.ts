@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Stage, StreamRequest, TCPServer } from '../../../lib/index.ts'
 import { poolChildren } from '../../support/pool-children.ts'
 import { descriptors, descriptorsDownTo, transports } from '../transports.ts'
-import { type CrowdReport, crowdTime, expectNothingLost, type Served, startCrowd } from './crowd.ts'
+import { type CrowdReport, crowdTime, expectNothingLost, type Served, startCrowd, tally } from './crowd.ts'
 
 /** What is done to a server while a crowd comes. */
 export interface Siege {
@@ -42,15 +42,23 @@ export async function besiege(siege: Siege): Promise<{ report: CrowdReport; outc
       children.filter((pid) => proven.has(pid))
     )
   }, every)
+  onTestFinished(() => clearInterval(harming))
   await Promise.race([sleep(crowdTime), serving])
   while (until?.(outcomes) === false) await Promise.race([sleep(100), serving])
   clearInterval(harming)
   const report = await stop()
   await server.close({ deadline: Number.POSITIVE_INFINITY })
   await serving
+  if (process.env.KILL_SECONDS !== undefined) tell(backend, report, outcomes)
   expect(server.stats().accepted).toBe(outcomes.length)
   expectNothingLost(report, outcomes)
   expect(await descriptorsDownTo(before)).toBeLessThanOrEqual(before)
   expect(poolChildren()).toEqual([])
   return { report, outcomes }
+}
+
+// Whoever asks for a long run wants its figures.
+function tell(backend: string, { visits, whole, cut }: CrowdReport, outcomes: readonly Served[]): void {
+  const figures = { backend, visits, whole, cut: cut.length, ...tally(outcomes) }
+  process.stderr.write(`${JSON.stringify(figures)}\n`)
 }
