@@ -70,13 +70,13 @@ async function client() {
 }
 
 const clients = Array.from({ length: Number(many) }, client)
-console.log('begun')
+process.stdout.write('begun\n')
 // Or who has started it has gone.
 createInterface({ input: process.stdin })
   .once('close', process.exit)
   .once('line', async () => {
     stopping = true
     await Promise.all(clients)
-    console.log(JSON.stringify(report))
+    process.stdout.write(`${JSON.stringify(report)}\n`)
     process.exit()
   })

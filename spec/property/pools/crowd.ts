@@ -26,7 +26,8 @@ export type Served = Outcome<StreamRequest>
 
 const clientFile = fileURLToPath(new URL('crowd-client.mjs', import.meta.url))
 
-const asked = Number(process.env.KILL_SECONDS)
+const { KILL_SECONDS } = process.env
+const asked = Number(KILL_SECONDS)
 const seconds = asked > 0 ? asked : 1
 
 // What is asked for may take its time.
@@ -44,6 +45,11 @@ export async function startCrowd(address: Address, clients = 100, seed = 1): Pro
     program.say('stop')
     return JSON.parse(await program.line()) as CrowdReport
   }
+}
+
+/** Say what a long run has come to: whoever asks for one wants its figures. */
+export function tell(what: string, figures: unknown): void {
+  if (asked > 0) process.stderr.write(`${what} ${JSON.stringify(figures)}\n`)
 }
 
 /** How many outcomes there are of each kind. */

@@ -12,7 +12,8 @@ interface Left {
   readonly fds: number
 }
 
-const asked = Number(process.env.PASSES)
+const { PASSES } = process.env
+const asked = Number(PASSES)
 const passes = asked > 0 ? asked : 3_000
 const atOnce = 16
 

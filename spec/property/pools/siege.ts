@@ -3,7 +3,7 @@ import { expect, onTestFinished } from 'vitest'
 import type { Stage, StreamRequest, TCPServer } from '../../../lib/index.ts'
 import { poolChildren } from '../../support/pool-children.ts'
 import { descriptors, descriptorsDownTo, transports } from '../transports.ts'
-import { type CrowdReport, crowdTime, expectNothingLost, type Served, startCrowd, tally } from './crowd.ts'
+import { type CrowdReport, crowdTime, expectNothingLost, type Served, startCrowd, tally, tell } from './crowd.ts'
 
 /** What is done to a server while a crowd comes. */
 export interface Siege {
@@ -49,16 +49,11 @@ export async function besiege(siege: Siege): Promise<{ report: CrowdReport; outc
   const report = await stop()
   await server.close({ deadline: Number.POSITIVE_INFINITY })
   await serving
-  if (process.env.KILL_SECONDS !== undefined) tell(backend, report, outcomes)
+  const { visits, whole, cut } = report
+  tell(`${expect.getState().currentTestName}:`, { visits, whole, cut: cut.length, ...tally(outcomes) })
   expect(server.stats().accepted).toBe(outcomes.length)
   expectNothingLost(report, outcomes)
   expect(await descriptorsDownTo(before)).toBeLessThanOrEqual(before)
   expect(poolChildren()).toEqual([])
   return { report, outcomes }
-}
-
-// Whoever asks for a long run wants its figures.
-function tell(backend: string, { visits, whole, cut }: CrowdReport, outcomes: readonly Served[]): void {
-  const figures = { backend, visits, whole, cut: cut.length, ...tally(outcomes) }
-  process.stderr.write(`${JSON.stringify(figures)}\n`)
 }
