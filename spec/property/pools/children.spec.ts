@@ -13,8 +13,10 @@ function childrenWith(handler: string, options: ForkOptions): Stage<StreamReques
 
 let kills = 0
 
-// Now and then one that has not served yet, and is still starting maybe. (Five of those in a row would be a crash loop.)
+// Now and then one that has not served yet, and is still starting maybe. The last that serves is spared: on a machine that
+// starts them more slowly than they are killed nobody would be served, and that is a crash loop.
 function killOne(children: readonly number[], proven: readonly number[]): void {
+  if (proven.length < 2) return
   const among = ++kills % 5 === 0 ? children : proven
   const pid = among[Math.floor(Math.random() * among.length)]
   if (pid !== undefined) process.kill(pid, 'SIGKILL')
