@@ -126,6 +126,7 @@ export function forkPlan(what: string, module: URL | string, options: ForkOption
   known(what, options, forkOptionNames)
   const maxWorkers = count('maxChildren', options.maxChildren, 40)
   const maxInFlight = count('maxRequestsPerChildInFlight', options.maxRequestsPerChildInFlight, 1)
+  const requestsPerWorker = count('requestsPerChild', options.requestsPerChild, Number.POSITIVE_INFINITY)
   const child = { env: processEnv(options.env), execArgv: processFlags(options.execArgv) }
   const isNative = hasChannels()
   return {
@@ -134,8 +135,8 @@ export function forkPlan(what: string, module: URL | string, options: ForkOption
     passes: isNative ? 'descriptors' : 'sockets',
     maxWorkers,
     maxInFlight,
-    limit: maxWorkers * maxInFlight,
-    requestsPerWorker: count('requestsPerChild', options.requestsPerChild, Number.POSITIVE_INFINITY),
+    limit: maxWorkers * Math.min(maxInFlight, requestsPerWorker),
+    requestsPerWorker,
     spares: count('spares', options.spares, 1, 0),
     timeout: milliseconds('timeout', options.timeout, 30_000, 1),
     startTimeout: milliseconds('startTimeout', options.startTimeout, 30_000, 1)
