@@ -20,12 +20,17 @@ const handshakeRecord = 0x16
 
 const engines = new WeakMap<TLSOptions, TLSEngine>()
 
-/** The engine of these options: made at the first use, and again only for another object. */
-export function engineOf(options: TLSOptions): TLSEngine {
+/**
+ * The engine of these options: made at the first use, and again only for another object.
+ *
+ * @param options - of TLS
+ * @param what - who takes them, for error messages
+ */
+export function engineOf(options: TLSOptions, what = 'startTLS'): TLSEngine {
   let engine = engines.get(options)
   if (engine === undefined) {
-    known('startTLS', options, tlsOptionNames)
-    engine = new TLSEngine('startTLS', options)
+    known(what, options, tlsOptionNames)
+    engine = new TLSEngine(what, options)
     engines.set(options, engine)
   }
   return engine

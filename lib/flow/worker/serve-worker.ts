@@ -1,6 +1,7 @@
 import { MessageRequest } from '../../accept/request/message-request.ts'
 import { StreamRequest } from '../../accept/stream/stream-request.ts'
 import type { TLSOptions } from '../../accept/tls/tls-options.ts'
+import { engineOf } from '../../accept/tls/upgrade.ts'
 import { show } from '../../arguments.ts'
 import { checkHandler, type Handler, serveRequest } from '../../handler/run.ts'
 import { type Outcome, toError } from '../../outcome.ts'
@@ -264,6 +265,8 @@ async function contextOf(given: unknown): Promise<TLSOptions> {
   if (typeof given !== 'function') {
     throw new TypeError(`secureContext must be a function that returns options of TLS: got ${show(given)}`)
   }
-  const options = await (given as () => unknown)()
-  return options as TLSOptions
+  const options = (await (given as () => unknown)()) as TLSOptions
+  // Wrong ones, or none, are found before a client comes: nobody is to be served in plain text by mistake.
+  engineOf(options, 'secureContext')
+  return options
 }

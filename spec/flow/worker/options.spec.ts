@@ -123,6 +123,18 @@ describe('workers that cannot be started', () => {
       /secureContext must be a function/
     ],
     [
+      'has a secureContext that returns nothing',
+      'export default () => {}; export const secureContext = () => {}',
+      { name: 'TypeError' },
+      /secureContext takes an object of options: got undefined/
+    ],
+    [
+      'has a secureContext whose certificate is none',
+      'export default () => {}; export const secureContext = async () => ({ cert: "none", key: "none" })',
+      { name: 'TypeError' },
+      /cert is not a certificate/
+    ],
+    [
       'has a failing secureContext',
       'export default () => {}; export const secureContext = () => { throw new Error("no key") }',
       {},
