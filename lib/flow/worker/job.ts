@@ -10,6 +10,7 @@ import { ParentBridge } from './bridge.ts'
 import { recordError, reviveError } from './error-record.ts'
 import type { Carriage, ReportMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
+import { reviveValue } from './value-record.ts'
 
 /** A request that a pool has, until its work has ended. */
 export class Job {
@@ -109,7 +110,7 @@ export class Job {
         await this.#bridge?.drained()
         if (message.reply !== undefined) await request.wfile.write(message.reply)
         this.#end()
-        this.#done.resolve(message.value)
+        this.#done.resolve(reviveValue(message.value))
         return
       }
       const error = message.error === undefined ? new Error('The handler failed') : reviveError(message.error)

@@ -12,7 +12,7 @@ const data = 3
 const idSize = 6
 const lengthSize = 4
 
-/** The bytes of a message. Throws where something in it can't be copied. */
+/** The bytes of a message. */
 export function encode(message: Message): Buffer {
   switch (message.type) {
     case 'claim': {
@@ -33,7 +33,7 @@ export function encode(message: Message): Buffer {
   }
 }
 
-/** The message of bytes, which may be overwritten afterwards. */
+/** The message of bytes, which may be overwritten afterwards. Throws where they are none. */
 export function decode(bytes: Buffer): Message {
   switch (bytes[0]) {
     case claim:

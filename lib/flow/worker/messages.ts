@@ -1,5 +1,6 @@
 import type { Address } from '../../address.ts'
 import type { ErrorRecord } from './error-record.ts'
+import type { ValueRecord } from './value-record.ts'
 
 /** Bytes that may be under way in each direction of a bridged connection before the other side has asked for more. */
 export const bridgeWindow = 262_144
@@ -77,7 +78,7 @@ export interface ReportMessage {
   readonly type: 'report'
   readonly id: number
   readonly status: 'fulfilled' | 'rejected' | 'aborted'
-  readonly value: unknown
+  readonly value: ValueRecord
   readonly error: ErrorRecord | undefined
   /** What went wrong besides. */
   readonly notes: readonly ErrorRecord[]

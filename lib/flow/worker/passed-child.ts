@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { closeEnd, DescriptorChannel, openChannel } from '../../accept/native/descriptor-channel.ts'
 import type { Parcel } from '../../accept/stream/parcel.ts'
-import type { Runner } from '../../outcome.ts'
+import { type Runner, toError } from '../../outcome.ts'
 import type { ChildOptions } from './child-options.ts'
 import { entry } from './entry-url.ts'
 import { inheritedFlags } from './inherited-flags.ts'
@@ -56,7 +56,7 @@ export class PassedChild extends Worker {
       {
         message: (bytes, fd) => {
           if (fd >= 0) closeEnd(fd)
-          for (const message of parted(bytes)) host.heard(this, decode(message) as WorkerMessage)
+          this.#heard(bytes)
         },
         // It has closed its end, and can't be told anything any more.
         ended: () => this.kill()
@@ -84,6 +84,19 @@ export class PassedChild extends Worker {
   override hold(on: boolean): void {
     if (on) this.#child.ref()
     else this.#child.unref()
+  }
+
+  #heard(bytes: Buffer): void {
+    let messages: WorkerMessage[]
+    try {
+      messages = Array.from(parted(bytes), decode) as WorkerMessage[]
+    } catch (error) {
+      // Something of its module has written to a number that it took for its own.
+      this.lastWords ??= toError(error)
+      this.kill()
+      return
+    }
+    for (const message of messages) this.host.heard(this, message)
   }
 
   #gone(how: string): void {

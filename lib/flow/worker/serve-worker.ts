@@ -9,8 +9,9 @@ import type { Request } from '../../request.ts'
 import { Branch } from './branch.ts'
 import { BridgeSocket } from './bridge-socket.ts'
 import { recordError, reviveError } from './error-record.ts'
-import type { PoolMessage, ReportMessage, TakeMessage, WorkerMessage } from './messages.ts'
+import type { PoolMessage, TakeMessage, WorkerMessage } from './messages.ts'
 import { PassedRequest } from './passed-request.ts'
+import { recordValue } from './value-record.ts'
 
 /** What stands for a connection: its socket, or its descriptor. */
 export type Connection = ConstructorParameters<typeof StreamRequest>[0]
@@ -215,23 +216,17 @@ export class ServeWorker {
     const { request, branch, reply } = guest
     const reason = outcome.status === 'fulfilled' ? undefined : outcome.reason
     this.#guests.delete(id)
-    const report: ReportMessage = {
+    this.#ends.say({
       type: 'report',
       id,
       status: outcome.status,
-      value: outcome.status === 'fulfilled' ? outcome.value : undefined,
+      value: outcome.status === 'fulfilled' ? recordValue(outcome.value) : undefined,
       error: reason === undefined ? undefined : recordError(reason),
       notes: branch.notesOf(request, reason).map((error) => recordError(error)),
       reply,
       bytesIn: request.bytesIn,
       bytesOut: request.bytesOut
-    }
-    try {
-      this.#ends.say(report)
-    } catch {
-      // Its value can't be copied: a function, say.
-      this.#ends.say({ ...report, value: undefined })
-    }
+    })
     // Its pool has closed its end, and nobody sends here any more.
     guest.bridge?.inputEnded()
     // Of one that was cut off the connection may have gone before.

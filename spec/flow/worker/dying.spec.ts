@@ -102,6 +102,16 @@ describe.for(backends)('a child that serves connections (%s)', (backend) => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
   })
 
+  it.runIf(hasChannels())('is ended where it says what nobody can read, and takes nobody along', async () => {
+    const { server, outcomes, serving } = await serveForked(backend, { maxChildren: 1 })
+    expect(await exchange(server.address, 'scribble\n')).toBe('')
+    expect(await exchange(server.address, 'pid\n')).toMatch(/^\d+\n$/)
+    await server.close()
+    await serving
+    expect(outcomes.map(({ status }) => status)).toEqual(['aborted', 'fulfilled'])
+    expect((outcomes[0] as { reason: AbortedError }).reason.cause).toBe('worker-gone')
+  })
+
   it('serves a socket that its handler has detached until that has closed', async () => {
     const { server, outcomes, serving } = await serveForked(
       backend,

@@ -1,6 +1,6 @@
 // Does what its client says, in a line.
 import { execFileSync } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 
 const ways = {
@@ -57,6 +57,11 @@ const ways = {
         for (;;) openSync('/dev/null')
       } catch {}
     }, 1)
+  },
+  // Takes the number of the channel for that of something else.
+  async scribble() {
+    writeSync(3, 'none of yours\n')
+    await new Promise(() => {})
   },
   // Is not impressed by its end, for a while.
   async stubborn(request) {

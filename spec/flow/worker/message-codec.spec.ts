@@ -48,25 +48,10 @@ it('keeps every kind of message', () => {
   for (const message of messages) expect(crossed(message)).toEqual(message)
 })
 
-it('keeps every value that can be cloned', () => {
-  const values = [
-    0,
-    -0,
-    Number.NaN,
-    2n ** 70n,
-    'ü',
-    true,
-    null,
-    undefined,
-    new Date(0),
-    new Map([[1, { a: [undefined] }]])
-  ]
-  for (const value of values) {
-    const { value: came } = crossed({ ...report, value }) as ReportMessage
-    expect(Object.is(came, value) || typeof value === 'object').toBe(true)
-    expect(came).toEqual(value)
-  }
-  expect(() => encode({ ...report, value: () => {} })).toThrow()
+it('keeps every value', () => {
+  const values = [0, -0, Number.NaN, 2n ** 70n, 'ü', true, null, undefined]
+  for (const value of values) expect((crossed({ ...report, value }) as ReportMessage).value).toBe(value)
+  expect(crossed({ ...report, value: Buffer.from('bytes') })).toEqual({ ...report, value: Buffer.from('bytes') })
 })
 
 it('parts what was joined', () => {

@@ -68,7 +68,9 @@ const worker = handlerModule(`
     object: () => ({ a: [1, { b: 'c' }], at: new Date(0), map: new Map([[1, 2]]) }),
     bytes: () => Buffer.from('bytes'),
     function: () => () => {},
-    request: () => ({ handler: values })
+    request: () => ({ handler: values }),
+    // A stack of a thread takes it apart; ours does not put it together.
+    deep: () => { let value = []; for (let n = 0; n < 20_000; n++) value = [value]; return value }
   }
 `)
 
@@ -163,14 +165,15 @@ for (const [name, make] of Object.entries(makers)) {
           values.push(await pool.run(request))
         })(server)
       )
-      for (const what of ['nothing', 'object', 'bytes', 'function', 'request']) await server.send(`value ${what}`)
+      for (const what of ['nothing', 'object', 'bytes', 'function', 'request', 'deep'])
+        await server.send(`value ${what}`)
       await server.close()
       await serving
       const [nothing, object, bytes, ...lost] = values
       expect(nothing).toBeUndefined()
       expect(object).toEqual({ a: [1, { b: 'c' }], at: new Date(0), map: new Map([[1, 2]]) })
       expect(Buffer.from(bytes as Uint8Array).toString()).toBe('bytes')
-      expect(lost).toEqual([undefined, undefined])
+      expect(lost).toEqual([undefined, undefined, undefined])
     })
 
     it('closes a request that nobody else will, also of a bare loop', async () => {
