@@ -5,6 +5,7 @@ import { reactor, type Watched } from './reactor.ts'
 import { AF_UNIX } from './sockaddr.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET } from './socket-type.ts'
 
+const EPIPE = 32
 const ECONNRESET = 104
 const F_DUPFD_CLOEXEC = 1030
 
@@ -90,8 +91,8 @@ class Envelope {
 
 /**
  * A way to another process: whole messages in order, with descriptors. A message is the kernel's when it was sent, so that
- * what was sent before a death still arrives; a descriptor that the other process has no room for is missed there, and
- * nothing is lost silently.
+ * what was sent before a death still arrives; a descriptor that the other process has no room for, or that the
+ * kernel does not take, is missed there; where a message can't be sent the channel ends: nothing is lost silently.
  */
 export class DescriptorChannel implements Watched {
   watch = 0
@@ -187,8 +188,15 @@ export class DescriptorChannel implements Watched {
       if (libc().sendmsg(this.#fd, envelope.header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true
       const errno = libc().errno()
       if (errno === EINTR) continue
-      // The other end is gone: the end of the input tells.
-      return errno !== EAGAIN
+      if (errno === EAGAIN) return false
+      if (envelope.controlLength > 0) {
+        // Too many are under way, say: without it the message arrives at least, and the descriptor is missed there.
+        envelope.controlLength = 0
+        continue
+      }
+      // Where the other end is gone, the end of the input tells. Anything else would be a message lost, and somebody waits.
+      if (errno !== EPIPE && errno !== ECONNRESET) queueMicrotask(() => this.#end())
+      return true
     }
   }
 
@@ -230,6 +238,7 @@ export class DescriptorChannel implements Watched {
   }
 
   #end(): void {
+    if (this.#fd < 0) return
     this.close()
     this.#host.ended()
   }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { fstatSync, openSync, readSync } from 'node:fs'
 import fc from 'fast-check'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { closeEnd, DescriptorChannel, openChannel } from '../../../lib/accept/native/descriptor-channel.ts'
 import { libc } from '../../../lib/accept/native/libc.ts'
 
@@ -189,4 +189,45 @@ it('says that a descriptor is missing where there is no room for it, and goes on
     ['with', true]
   ])
   for (const { fd } of other.messages) if (fd >= 0) closeEnd(fd)
+})
+
+/** From now on a call to send fails so, where that is said of its message. */
+function failing(errno: number, fails: (header: Buffer) => boolean): void {
+  const { sendmsg } = libc()
+  const sending = vi.spyOn(libc(), 'sendmsg')
+  const telling = vi.spyOn(libc(), 'errno')
+  onTestFinished(() => {
+    sending.mockRestore()
+    telling.mockRestore()
+  })
+  sending.mockImplementation((fd, header, flags) => {
+    const failed = fails(header as Buffer)
+    if (failed) telling.mockReturnValueOnce(errno)
+    return failed ? -1 : sendmsg(fd, header, flags)
+  })
+}
+
+it('sends a message without its descriptor where the kernel takes no more of those', async () => {
+  const [one, other] = ends()
+  const ETOOMANYREFS = 109
+  failing(ETOOMANYREFS, (header) => header.readUInt32LE(40) > 0)
+  let sent = 0
+  one.channel.send(Buffer.from('with'), 1, () => sent++)
+  one.channel.send(Buffer.from('without'), -1, () => sent++)
+  await other.came(2)
+  expect(other.messages).toEqual([
+    { text: 'with', fd: -1 },
+    { text: 'without', fd: -1 }
+  ])
+  expect(sent).toBe(2)
+})
+
+it('ends where a message can not be sent at all', async () => {
+  const [one, other] = ends()
+  const ENOBUFS = 105
+  failing(ENOBUFS, () => true)
+  one.channel.send(Buffer.from('lost'), 1)
+  one.channel.send(Buffer.from('lost as well'))
+  await Promise.all([one.ended, other.ended])
+  expect(other.messages).toEqual([])
 })
