@@ -14,7 +14,8 @@ export interface Pool extends AsyncDisposable {
    * @param request - the request
    * @returns what the handler returned, when it has; `undefined` where that can't be copied
    * @throws the handler's error; {@link AbortedError} where the request was cut off, with the cause `worker-gone` where its
-   *   worker died; {@link WorkerStartError} where none can be started; {@link ClosedError} after the close
+   *   worker died; {@link WorkerStartError} where none can be started; {@link ClosedError} after the close;
+   *   {@link BusyError} while a pool serves it already, which that goes on with
    */
   run(request: Request): Promise<unknown>
 

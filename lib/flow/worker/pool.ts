@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { known, milliseconds } from '../../arguments.ts'
-import { AbortedError, ClosedError, type WorkerStartError } from '../../errors.ts'
+import { AbortedError, BusyError, ClosedError, type WorkerStartError } from '../../errors.ts'
 import { checkRequest } from '../../handler/run.ts'
 import { deferred } from '../../iterator/deferred.ts'
 import { toError } from '../../outcome.ts'
@@ -14,6 +14,9 @@ import { Staff, type StaffHost } from './staff.ts'
 import type { Worker } from './worker.ts'
 
 const defaultDeadline = 15_000
+
+// Those that pools have: none is served twice.
+const served = new WeakSet<Request>()
 
 /** Requests for workers: each is offered to one, and is that one's when it has claimed it; what was not is offered again. */
 export class WorkerPool implements StaffHost {
@@ -60,12 +63,17 @@ export class WorkerPool implements StaffHost {
   /** Have a request served. */
   async run(request: Request): Promise<unknown> {
     checkRequest('A pool serves requests', request)
+    // Not closed: it is somebody else's.
+    if (served.has(request)) throw new BusyError('Cannot serve the request: a pool serves it already')
+    served.add(request)
     let value: unknown
     try {
       value = await this.#serve(request)
     } catch (thrown) {
       if (!request.held) await request.close({ status: 'rejected', reason: toError(thrown) }).catch(() => {})
       throw thrown
+    } finally {
+      served.delete(request)
     }
     if (!request.held) await request.close()
     return value

@@ -40,7 +40,7 @@ const worker = handlerModule(`
       const [what, ...rest] = String(line).split(' ')
       return this[what](rest.join(' '))
     }
-    pid () { return this.wfile.end(String(threadId || process.pid)) }
+    pid () { return this.wfile.write(String(threadId || process.pid)) }
     async wait () {
       await this.wfile.write('waiting\\n')
       await this.rfile.readLine()
@@ -174,6 +174,24 @@ for (const [name, make] of Object.entries(makers)) {
       expect(object).toEqual({ a: [1, { b: 'c' }], at: new Date(0), map: new Map([[1, 2]]) })
       expect(Buffer.from(bytes as Uint8Array).toString()).toBe('bytes')
       expect(lost).toEqual([undefined, undefined, undefined])
+    })
+
+    it('serves a request once, whoever asks again meanwhile', async () => {
+      const pools = [made(make(worker)), made(make(worker))] as const
+      const servers = [await tcp({ backend: 'native' }), await tcp({ backend: 'node' }), await udp()] as const
+      for (const server of servers) {
+        const answer =
+          server === servers[2] ? exchangeDatagram(server.address, 'pid') : exchange(server.address, 'pid\n')
+        for await (const request of server as AsyncIterable<Request>) {
+          const running = pools[0].run(request)
+          await expect(pools[1].run(request)).rejects.toMatchObject({ name: 'BusyError' })
+          await expect(pools[0].run(request)).rejects.toMatchObject({ name: 'BusyError' })
+          await running
+          break
+        }
+        expect(await answer).toMatch(/^\d+$/)
+        await server.close()
+      }
     })
 
     it('closes a request that nobody else will, also of a bare loop', async () => {
