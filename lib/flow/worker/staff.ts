@@ -12,6 +12,10 @@ const rest = 100
 // Times in a row that an idle worker may have no room for a connection: those that it had may linger for a second.
 const mostMisses = 20
 
+// A worker that has loaded its module and dies within so many milliseconds, before it has claimed anything, is one that
+// could not be started: its module fails a moment later, as one does whose database is not there.
+const probation = 5_000
+
 // Milliseconds that a worker has to go when its last request has been served: a connection may linger for a second.
 const farewell = 3_000
 
@@ -85,6 +89,8 @@ export class Staff {
       if (!worker.isReady) starting++
       else if (worker.jobs.size === 0 && !worker.isLeaving) idle++
     }
+    // Those tell whether there is a point in it.
+    if (starting > 0 && this.#trouble.isGrave) return
     const each = Math.min(maxInFlight, requestsPerWorker)
     const standBy = isClosing ? 0 : spares
     const wanted = Math.max(Math.ceil(queued / each), standBy - idle)
@@ -97,7 +103,7 @@ export class Staff {
   /** It has loaded its module. */
   started(worker: Worker): void {
     worker.isReady = true
-    this.#trouble.started()
+    worker.readyAt = performance.now()
     if (worker.jobs.size === 0) worker.hold(false)
   }
 
@@ -114,6 +120,9 @@ export class Staff {
   /** It has taken what it was given. */
   took(worker: Worker): void {
     worker.misses = 0
+    if (worker.hasTaken) return
+    worker.hasTaken = true
+    this.#trouble.overcome()
   }
 
   /** It has one request less. */
@@ -160,7 +169,7 @@ export class Staff {
     this.#workers.delete(worker)
     for (const told of this.#leaving.get(worker) ?? []) told()
     this.#leaving.delete(worker)
-    if (!worker.isReady && !worker.isLeaving) this.#troubled(worker.lastWords, how)
+    if (!worker.isLeaving && neverServed(worker)) this.#troubled(worker.lastWords, how)
   }
 
   /** All have gone, and no more will come. */
@@ -199,7 +208,7 @@ export class Staff {
   }
 
   #troubled(cause: Error | undefined, how: string): void {
-    const error = this.#trouble.failed(cause, how, Array.from(this.#workers).some(serves))
+    const error = this.#trouble.failed(cause, how, Array.from(this.#workers).some(mayServe))
     if (error === undefined) return
     this.#hasGivenUp = true
     this.#host.givenUp(error)
@@ -214,6 +223,12 @@ export class Staff {
   }
 }
 
-function serves({ isReady, isLeaving }: Worker): boolean {
-  return isReady && !isLeaving
+/** Whether it serves, or may yet: one that still starts is no reason to give up before it has died, too. */
+function mayServe({ isLeaving }: Worker): boolean {
+  return !isLeaving
+}
+
+function neverServed({ isReady, hasTaken, served, readyAt }: Worker): boolean {
+  if (hasTaken) return false
+  return !isReady || served > 0 || performance.now() - readyAt < probation
 }

@@ -26,8 +26,13 @@ export class StartTrouble {
     return this.#pause === undefined
   }
 
-  /** One has started. */
-  started(): void {
+  /** Whether one more is too many, where there is no other. */
+  get isGrave(): boolean {
+    return this.#failures >= mostFailures
+  }
+
+  /** One serves. */
+  overcome(): void {
     this.#failures = 0
   }
 
@@ -36,12 +41,12 @@ export class StartTrouble {
    *
    * @param cause - what it said
    * @param how - how it died
-   * @param othersServe - whether there are others: then one that can't be added is no reason to give up
+   * @param othersServe - whether there are others that do, or may yet: then one that can't be added is no reason to give up
    * @returns where it is one too many, the error of the pool
    */
   failed(cause: Error | undefined, how: string, othersServe: boolean): WorkerStartError | undefined {
     this.#failures++
-    if (this.#failures >= mostFailures && !othersServe) {
+    if (this.isGrave && !othersServe) {
       const why = cause === undefined ? `the last one ${how}` : cause.message
       return new WorkerStartError(
         `Cannot start a ${this.#noun}: ${this.#failures} in a row have died before they could serve (${why})`,

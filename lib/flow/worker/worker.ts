@@ -21,6 +21,10 @@ export abstract class Worker implements Messenger {
   readonly offered = new Set<Job>()
   /** Whether it has loaded its module. */
   isReady = false
+  /** When it had, in milliseconds of `performance.now()`. */
+  readyAt = 0
+  /** Whether it has ever claimed a request. */
+  hasTaken = false
   /** Whether it gets nothing more: it has served its number, or the pool is closing. */
   isLeaving = false
   /** Requests that it was given so far. */

@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type ErrorRecord, reviveError } from '../../../lib/flow/worker/error-record.ts'
@@ -234,8 +237,7 @@ describe('workers that cannot be started', () => {
   })
 
   it('may be started after all: a few that die are no crash loop', async () => {
-    const { mkdtempSync } = await import('node:fs')
-    const folder = mkdtempSync('/tmp/it-socketserver-starts-')
+    const folder = mkdtempSync(join(tmpdir(), 'it-socketserver-starts-'))
     const module = handlerModule(`
       import { mkdirSync } from 'node:fs'
       try { mkdirSync('${folder}/one'); throw new Error('the first') } catch (error) { if (error.code !== 'EEXIST') throw error }
@@ -246,5 +248,42 @@ describe('workers that cannot be started', () => {
     expect(await exchange(server.address, '')).toBe('after all')
     await server.close()
     await serving
+  })
+
+  it('may be started after all: those that still start are waited for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'it-socketserver-starts-'))
+    // The last of six begins when its parent has seen the others die.
+    const module = handlerModule(`
+      import { readFileSync, writeFileSync } from 'node:fs'
+      import { setTimeout } from 'node:timers/promises'
+      const file = (place) => '${folder}/' + place
+      const isGone = (place) => {
+        try { process.kill(Number(readFileSync(file(place))), 0) } catch (error) { return error.code === 'ESRCH' }
+      }
+      for (let place = 0; ; place++) {
+        try { writeFileSync(file(place), String(process.pid), { flag: 'wx' }) } catch { continue }
+        if (place < 5) throw new Error('no room')
+        for (let at = 0; at < 5; at++) while (!isGone(at)) await setTimeout(5)
+        break
+      }
+      export default (request) => request.wfile.end('after all')
+    `)
+    const server = await tcp()
+    const serving = pipe(server, forked<Request>(module, { maxChildren: 6, spares: 6 }), drain)
+    expect(await exchange(server.address, '')).toBe('after all')
+    await server.close()
+    await serving
+  })
+
+  it('are those too that die right after they have loaded: nobody starts them for ever', async () => {
+    const module = handlerModule(`
+      setTimeout(() => { throw new Error('no database') }, 20)
+      export default () => {}
+    `)
+    for (const stage of [forked<Request>(module), threads<Request>(module)]) {
+      const server = await tcp()
+      await expect(pipe(server, stage, drain)).rejects.toThrow(/5 in a row have died .*no database/)
+      await server.close()
+    }
   })
 })
