@@ -16,19 +16,16 @@ export interface BranchHost {
 
 /** What stands for the server in a worker: `request.server`, there. */
 export class Branch implements RequestServer {
-  readonly address: Address | undefined
+  /** Where the server listens; of one that closes a worker may hear before it gets a request. */
+  address: Address | undefined
   /** What is counted here, as it is counted. */
   readonly counters: Stats = zeroStats()
   readonly #host: BranchHost
   readonly #stopping = new AbortController()
   readonly #notes = new WeakMap<Request, Error[]>()
 
-  /**
-   * @param address - where the server listens
-   * @param host - what it stands on
-   */
-  constructor(address: Address | undefined, host: BranchHost) {
-    this.address = address
+  /** @param host - what it stands on */
+  constructor(host: BranchHost) {
     this.#host = host
     setMaxListeners(0, this.#stopping.signal)
   }

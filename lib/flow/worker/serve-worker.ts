@@ -99,7 +99,7 @@ export class ServeWorker {
         this.#cut(message)
         return
       case 'stopping':
-        this.#branchOf(message.server, undefined).stop()
+        this.#branchOf(message.server).stop()
         return
       case 'ping':
         this.#ends.say({ type: 'pong' })
@@ -122,7 +122,8 @@ export class ServeWorker {
   #take(message: TakeMessage, handle: unknown): void {
     const { id } = message
     this.#lastSeen = id
-    const branch = this.#branchOf(message.server, message.address)
+    const branch = this.#branchOf(message.server)
+    branch.address = message.address
     let guest: Guest | undefined
     try {
       guest = this.#guestOf(message, branch, handle)
@@ -233,10 +234,10 @@ export class ServeWorker {
     this.#leaveWhenDone()
   }
 
-  #branchOf(server: number, address: Branch['address']): Branch {
+  #branchOf(server: number): Branch {
     let branch = this.#branches.get(server)
     if (branch === undefined) {
-      branch = new Branch(address, {
+      branch = new Branch({
         close: (deadline) => this.#ends.say({ type: 'close', server, deadline }),
         open: () => this.#open
       })

@@ -41,6 +41,7 @@ const worker = handlerModule(`
       return this[what](rest.join(' '))
     }
     pid () { return this.wfile.write(String(threadId || process.pid)) }
+    where () { return this.wfile.write(JSON.stringify(this.server.address)) }
     async wait () {
       await this.wfile.write('waiting\\n')
       await this.rfile.readLine()
@@ -174,6 +175,19 @@ for (const [name, make] of Object.entries(makers)) {
       expect(object).toEqual({ a: [1, { b: 'c' }], at: new Date(0), map: new Map([[1, 2]]) })
       expect(Buffer.from(bytes as Uint8Array).toString()).toBe('bytes')
       expect(lost).toEqual([undefined, undefined, undefined])
+    })
+
+    it('knows where a server listens that has begun to close before its first request', async () => {
+      const pool = made(make(worker))
+      const server = await tcp()
+      const { address } = server
+      const answer = exchange(address, 'where\n')
+      for await (const request of server) {
+        const closing = server.close()
+        await pool.run(request)
+        await closing
+      }
+      expect(JSON.parse(await answer)).toEqual(address)
     })
 
     it('serves a request once, whoever asks again meanwhile', async () => {
