@@ -100,7 +100,7 @@ export class WorkerPool implements StaffHost {
   }
 
   heard(worker: Worker, message: WorkerMessage): void {
-    worker.heardAt = performance.now()
+    worker.unanswered = 0
     switch (message.type) {
       case 'ready':
         this.#staff.started(worker)

@@ -111,7 +111,7 @@ export class Staff {
   busy(worker: Worker): void {
     if (worker.jobs.size === 0) {
       worker.hold(true)
-      worker.heardAt = performance.now()
+      worker.unanswered = 0
     }
     worker.served++
     this.#watchdog.watch()

@@ -1,6 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import type { Worker } from './worker.ts'
 
+// Times that a worker is asked for a sign of life within its timeout. They are counted, and no time is measured: while this
+// process is held up, or stopped, nobody is asked, and nobody is heard.
+const askings = 4
+
 /** Ends workers that have requests and give no sign of life, or that do not let go of those that were cut off. */
 export class Watchdog {
   readonly #workers: Iterable<Worker>
@@ -19,7 +23,7 @@ export class Watchdog {
   /** Watch, as long as one has a request. */
   watch(): void {
     if (this.#interval !== undefined || this.#timeout === Number.POSITIVE_INFINITY) return
-    this.#interval = setInterval(() => this.#look(), Math.max(1, this.#timeout / 4)).unref()
+    this.#interval = setInterval(() => this.#look(), Math.max(1, this.#timeout / askings)).unref()
   }
 
   /** Watch no more. */
@@ -35,9 +39,12 @@ export class Watchdog {
     for (const worker of this.#workers) {
       if (worker.jobs.size === 0) continue
       busy = true
-      if (worker.heardAt < long) this.#end(worker, `it did not answer for ${timeout} ms`)
+      if (worker.unanswered >= askings) this.#end(worker, `it did not answer for ${timeout} ms`)
       else if (isDeaf(worker, long)) this.#end(worker, `it did not let go of what was cut off, for ${timeout} ms`)
-      else worker.send({ type: 'ping' })
+      else {
+        worker.unanswered++
+        worker.send({ type: 'ping' })
+      }
     }
     if (!busy) this.end()
   }

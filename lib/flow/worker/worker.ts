@@ -29,8 +29,8 @@ export abstract class Worker implements Messenger {
   isLeaving = false
   /** Requests that it was given so far. */
   served = 0
-  /** When it was last heard of, in milliseconds of `performance.now()`; or when it got its first request since. */
-  heardAt = 0
+  /** Signs of life that it was asked for since it was last heard of. */
+  unanswered = 0
   /** Till when it gets nothing: it could not take a socket. */
   restsUntil = 0
   /** How often in a row it could not, while it had nothing else to do. */

@@ -77,7 +77,7 @@ const worker = handlerModule(`
 
 const makers = {
   children: (module: URL, options: ForkOptions = {}) => forkPool(module, { maxChildren: 2, ...options }),
-  threads: (module: URL) => threadPool(module, { size: 2 })
+  threads: (module: URL, options: { readonly timeout?: number } = {}) => threadPool(module, { size: 2, ...options })
 }
 
 function made<P extends Pool>(pool: P): P {
@@ -175,6 +175,21 @@ for (const [name, make] of Object.entries(makers)) {
       expect(object).toEqual({ a: [1, { b: 'c' }], at: new Date(0), map: new Map([[1, 2]]) })
       expect(Buffer.from(bytes as Uint8Array).toString()).toBe('bytes')
       expect(lost).toEqual([undefined, undefined, undefined])
+    })
+
+    it('takes nobody for dead while this process itself is held up', async () => {
+      const pool = made(make(worker, { timeout: 400 }))
+      const server = await tcp()
+      const { socket, line, rest } = await caller(server.address, 'wait')
+      for await (const request of server) {
+        const running = pool.run(request)
+        expect(await line()).toBe('waiting')
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
+        socket.end('go on\n')
+        await running
+        break
+      }
+      expect(await rest()).toBe('done')
     })
 
     it('knows where a server listens that has begun to close before its first request', async () => {
