@@ -269,7 +269,7 @@ describe('workers that cannot be started', () => {
       export default (request) => request.wfile.end('after all')
     `)
     const server = await tcp()
-    const serving = pipe(server, forked<Request>(module, { maxChildren: 6, spares: 6 }), drain)
+    const serving = drain(forked(module, { maxChildren: 6, spares: 6 })(server))
     expect(await exchange(server.address, '')).toBe('after all')
     await server.close()
     await serving
