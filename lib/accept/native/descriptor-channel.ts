@@ -104,6 +104,8 @@ export class DescriptorChannel implements Watched {
   #partsFd = -1
 
   /**
+   * Throws the system's error where it can't be watched; its end is closed then.
+   *
    * @param fd - this end, the channel's from now on
    * @param host - who is told what comes
    * @param holds - whether it holds the process
@@ -112,7 +114,12 @@ export class DescriptorChannel implements Watched {
     this.#fd = fd
     this.#host = host
     this.#holds = holds
-    reactor().add(fd, this, holds)
+    try {
+      reactor().add(fd, this, holds)
+    } catch (error) {
+      libc().close(fd)
+      throw error
+    }
   }
 
   /**

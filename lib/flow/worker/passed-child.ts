@@ -30,7 +30,21 @@ export class PassedChild extends Worker {
   constructor(moduleURL: string, { env, execArgv }: ChildOptions, host: WorkerHost) {
     super(host)
     const [here, there] = openChannel()
+    let channel: DescriptorChannel | undefined
     try {
+      // Before the child: one that nobody can hear would never end.
+      channel = new DescriptorChannel(
+        here,
+        {
+          message: (bytes, fd) => {
+            if (fd >= 0) closeEnd(fd)
+            this.#heard(bytes)
+          },
+          // It has closed its end, and can't be told anything any more.
+          ended: () => this.kill()
+        },
+        false
+      )
       this.#child = spawn(
         process.execPath,
         [
@@ -45,24 +59,13 @@ export class PassedChild extends Worker {
         }
       )
     } catch (error) {
-      closeEnd(here)
+      channel?.close()
       throw error
     } finally {
       closeEnd(there)
     }
+    this.#channel = channel
     this.runner = { pid: this.#child.pid ?? 0 }
-    this.#channel = new DescriptorChannel(
-      here,
-      {
-        message: (bytes, fd) => {
-          if (fd >= 0) closeEnd(fd)
-          this.#heard(bytes)
-        },
-        // It has closed its end, and can't be told anything any more.
-        ended: () => this.kill()
-      },
-      false
-    )
     this.#child.on('error', (error) => {
       this.lastWords ??= error
       // It was never there.
