@@ -263,6 +263,7 @@ export class WorkerPool implements StaffHost {
     }
     clearTimeout(this.#deadline)
     this.#staff.end()
+    this.#servers.end()
     this.#closed.resolve()
   }
 }

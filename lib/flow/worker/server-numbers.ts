@@ -4,7 +4,7 @@ import type { RequestServer } from '../../request.ts'
 export class ServerNumbers {
   readonly #numbers = new WeakMap<RequestServer, number>()
   // Those that have not begun to close.
-  readonly #servers = new Map<number, RequestServer>()
+  readonly #servers = new Map<number, { readonly server: RequestServer; readonly stopped: () => void }>()
   readonly #stopping: (server: number) => void
   #last = 0
 
@@ -20,19 +20,25 @@ export class ServerNumbers {
     const number = ++this.#last
     this.#numbers.set(server, number)
     if (server.stopping.aborted) return number
-    this.#servers.set(number, server)
     const stopped = (): void => {
       this.#servers.delete(number)
       this.#stopping(number)
     }
+    this.#servers.set(number, { server, stopped })
     server.stopping.addEventListener('abort', stopped, { once: true })
     return number
   }
 
   /** A handler has asked to close its server; one that closes already goes on with that. */
   close({ server, deadline }: { readonly server: number; readonly deadline: number | undefined }): void {
-    const closing = this.#servers.get(server)?.close(deadline === undefined ? {} : { deadline })
+    const closing = this.#servers.get(server)?.server.close(deadline === undefined ? {} : { deadline })
     // Of what goes wrong the server tells.
     closing?.catch(() => {})
+  }
+
+  /** No more will come: a server that goes on has nothing of the pool any more. */
+  end(): void {
+    for (const { server, stopped } of this.#servers.values()) server.stopping.removeEventListener('abort', stopped)
+    this.#servers.clear()
   }
 }

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   ClosedError,
   drain,
@@ -175,6 +175,24 @@ for (const [name, make] of Object.entries(makers)) {
       expect(object).toEqual({ a: [1, { b: 'c' }], at: new Date(0), map: new Map([[1, 2]]) })
       expect(Buffer.from(bytes as Uint8Array).toString()).toBe('bytes')
       expect(lost).toEqual([undefined, undefined, undefined])
+    })
+
+    it('leaves nothing with a server that outlives it', async () => {
+      const pool = make(worker)
+      const server = await new MemoryDatagramServer().listen()
+      const adding = vi.spyOn(server.stopping, 'addEventListener')
+      const removing = vi.spyOn(server.stopping, 'removeEventListener')
+      const reply = server.send('pid')
+      for await (const request of server.requests({ closeOnReturn: false })) {
+        await pool.run(request)
+        break
+      }
+      await reply
+      await pool.close()
+      const listeners = (spy: typeof adding | typeof removing) => spy.mock.calls.map(([, listener]) => listener)
+      expect(listeners(adding)).toHaveLength(1)
+      expect(listeners(removing)).toEqual(listeners(adding))
+      await server.close()
     })
 
     it('takes nobody for dead while this process itself is held up', async () => {
