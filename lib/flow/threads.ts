@@ -38,8 +38,8 @@ export interface ThreadsOptions {
  * shared.
  *
  * The handler is the default export of a module, as of {@link forked}, and all that is said there of passing, of dying and
- * of TLS holds for threads. A connection of a server by system calls is passed as its descriptor; of any other, as bytes,
- * both ways.
+ * of TLS holds for threads. A connection is passed as its descriptor where there are system calls, by koffi. Elsewhere, and
+ * where it is encrypted or Node has read of it already, it is passed as bytes, both ways.
  *
  * Resources: `size` threads, `limit` requests; no more are pulled.
  * Errors: a failing handler becomes an outcome. A thread that throws outside of a handler, exits, or is out of memory ends
