@@ -14,8 +14,6 @@ export class ChildWorker extends Worker {
   // Node waits for an acknowledgement of each.
   readonly mostOffered = 1
   readonly #child: ChildProcess
-  #exited: string | undefined
-  #disconnected = false
   #isGone = false
 
   /**
@@ -37,16 +35,16 @@ export class ChildWorker extends Worker {
     child.on('error', (error) => {
       this.lastWords ??= error
       // It was never there.
-      if (child.pid === undefined) this.#ended('could not be started')
+      if (child.pid === undefined) this.#gone('could not be started')
     })
-    child.on('exit', (code, signal) =>
-      this.#ended(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`)
+    // Its end and that of its channel: what it had said before was heard before that. Of the channel alone 'disconnect' would
+    // tell, but never where it ended before a socket that was sent has been acknowledged.
+    child.on('close', (code, signal) =>
+      this.#gone(signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`)
     )
     child.on('disconnect', () => {
-      this.#disconnected = true
-      if (this.#exited !== undefined) this.#gone()
       // It can't be told anything any more.
-      else if (!this.isLeaving) this.kill()
+      if (!this.isLeaving) this.kill()
     })
   }
 
@@ -71,15 +69,9 @@ export class ChildWorker extends Worker {
     }
   }
 
-  #ended(how: string): void {
-    this.#exited = how
-    // What it had said before is heard before that.
-    if (this.#disconnected || this.#child.pid === undefined || !this.#child.connected) this.#gone()
-  }
-
-  #gone(): void {
+  #gone(how: string): void {
     if (this.#isGone) return
     this.#isGone = true
-    this.host.gone(this, this.#exited as string)
+    this.host.gone(this, how)
   }
 }
