@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -12,10 +13,13 @@ import {
   type StreamRequest,
   type TCPServer
 } from '../../../lib/index.ts'
+import { deferred } from '../../../lib/iterator/deferred.ts'
+import { tcpPair } from '../../bytes/tcp-pair.ts'
 import { startChild } from '../../support/live-child.ts'
 import { dial, exchange, received } from '../../support/peers.ts'
 import { descriptorsOf, isAlive, poolChildren } from '../../support/pool-children.ts'
 import { QuietTCPServer } from '../../support/quiet.ts'
+import { microtasks } from '../../support/turns.ts'
 import { checkNothingUnhandled } from '../../support/unhandled.ts'
 
 checkNothingUnhandled()
@@ -73,6 +77,49 @@ describe.for(backends)('a child that serves connections (%s)', (backend) => {
       expect(gone?.request.ranBy?.pid).not.toBe(next?.request.ranBy?.pid)
     }
   )
+
+  it('gives back a connection that was on its way when it died', async () => {
+    const server = await new QuietTCPServer({ host: '127.0.0.1', port: 0, backend }).listen()
+    const pool = forkPool(ends, { maxChildren: 1, maxRequestsPerChildInFlight: 2 })
+    const held = deferred<StreamRequest>()
+    const over = deferred<unknown>()
+    let came = 0
+    const serving = (async () => {
+      const handler = (request: StreamRequest): Promise<unknown> => {
+        if (++came === 1) return pool.run(request)
+        held.resolve(request)
+        return over.promise
+      }
+      for await (const _ of parallel(handler)(server));
+    })()
+    const { socket, told: pid } = await visit(server, 'stay')
+    const other = exchange(server.address, 'pid\n')
+    const request = await held.promise
+    await using poke = await tcpPair()
+    const poker = poke.request.detach()
+    const bystander = spawn('true')
+    // Not a turn of the loop while it runs.
+    const during = (script: string): void => void execFileSync('sh', ['-c', script])
+    const untilDead = (who: unknown): string => `while ! grep -q ') Z ' /proc/${who}/stat; do sleep 0.01; done`
+    // In one round of events: a byte, at which it dies, and the death of somebody else, at which Node looks for all who have
+    // died. Of the end of its channel it has not heard by then, and it has acknowledged nothing.
+    const dead = deferred<void>()
+    poke.client.once('data', () => {
+      during(`kill -KILL ${pid}; ${untilDead(pid)}`)
+      dead.resolve()
+    })
+    during(`kill -STOP ${pid}; ${untilDead(bystander.pid)}`)
+    over.resolve(pool.run(request))
+    await microtasks(20)
+    poker.write('x')
+    await dead.promise
+    expect(await other).toMatch(/^\d+\n$/)
+    expect(await other).not.toBe(`${pid}\n`)
+    await received(socket).catch(() => {})
+    await server.close()
+    await serving
+    await pool.close()
+  })
 
   it('goes when a handler that was cut off has returned', async () => {
     await using server = await new QuietTCPServer({ host: '127.0.0.1', port: 0, backend }).listen()
