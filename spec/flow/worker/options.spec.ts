@@ -12,6 +12,7 @@ import {
   forked,
   forkPool,
   pipe,
+  type Request,
   type ThreadsOptions,
   threadPool,
   threads,
