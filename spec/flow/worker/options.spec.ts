@@ -12,7 +12,6 @@ import {
   forked,
   forkPool,
   pipe,
-  type Request,
   type ThreadsOptions,
   threadPool,
   threads,
@@ -281,9 +280,9 @@ describe('workers that cannot be started', () => {
       setTimeout(() => { throw new Error('no database') }, 20)
       export default () => {}
     `)
-    for (const stage of [forked<Request>(module), threads<Request>(module)]) {
+    for (const stage of [forked(module), threads(module)]) {
       const server = await tcp()
-      await expect(pipe(server, stage, drain)).rejects.toThrow(/5 in a row have died .*no database/)
+      await expect(drain(stage(server))).rejects.toThrow(/5 in a row have died .*no database/)
       await server.close()
     }
   })
