@@ -137,7 +137,8 @@ export class Staff {
   exhausted(worker: Worker): void {
     worker.served--
     worker.restsUntil = performance.now() + rest
-    setTimeout(() => this.#host.goOn(), rest + 1).unref()
+    // It holds the process: a request waits.
+    setTimeout(() => this.#host.goOn(), rest + 1)
     this.relieved(worker)
     if (worker.jobs.size > 0 || ++worker.misses < mostMisses) return
     // Something of its module has all its descriptors.

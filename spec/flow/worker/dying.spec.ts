@@ -1,6 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { hasChannels } from '../../../lib/accept/native/descriptor-channel.ts'
 import {
@@ -15,6 +18,8 @@ import {
 } from '../../../lib/index.ts'
 import { deferred } from '../../../lib/iterator/deferred.ts'
 import { tcpPair } from '../../bytes/tcp-pair.ts'
+import { runChild } from '../../support/child.ts'
+import { handlerModule } from '../../support/handler-module.ts'
 import { startChild } from '../../support/live-child.ts'
 import { dial, exchange, received } from '../../support/peers.ts'
 import { descriptorsOf, isAlive, poolChildren } from '../../support/pool-children.ts'
@@ -236,4 +241,33 @@ describe.for(backends)('a pool of children (%s)', (backend) => {
     expect(JSON.parse(await child.line())).toEqual({ fulfilled: 3 })
     expect(await child.ended()).toBe(0)
   })
+})
+
+it('holds the process while a request waits for a child that has room for it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'it-socketserver-hoard-'))
+  // The first child keeps all its descriptors, till it is replaced.
+  const hoarding = handlerModule(`
+    import { execFileSync } from 'node:child_process'
+    import { mkdirSync, openSync } from 'node:fs'
+    let isFirst = true
+    try { mkdirSync('${folder}/first') } catch { isFirst = false }
+    if (isFirst) {
+      execFileSync('prlimit', ['--nofile=64', '--pid', String(process.pid)])
+      try { for (;;) openSync('/dev/null') } catch {}
+    }
+    export default (request) => request.wfile.end('served')
+  `)
+  // Its client is a process of its own, that holds nobody.
+  const { code, stdout, stderr } = await runChild(`
+    import { spawn } from 'node:child_process'
+    const server = await new lib.TCPServer({ host: '127.0.0.1', port: 0 }).listen()
+    const pool = lib.forkPool(${JSON.stringify(hoarding.href)}, { maxChildren: 1 })
+    const client = "require('net').connect(" + server.address.port + ", '127.0.0.1').pipe(process.stdout)"
+    spawn(process.execPath, ['--eval', client], { stdio: ['ignore', 'inherit', 'inherit'] }).unref()
+    for await (const request of server) {
+      void pool.run(request)
+      break
+    }
+  `)
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'served', stderr: '' })
 })
