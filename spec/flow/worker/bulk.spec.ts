@@ -226,11 +226,14 @@ for (const [name, [mode, made]] of Object.entries(ways)) {
       await once(client, 'data')
       client.write(block)
       reset(client)
-      // Where a worker has the socket it hears of that when it reads or writes; whoever brings its bytes reads.
-      const isPassed = /descriptors|sockets$/.test(name)
-      if (isPassed || name.includes('Unix')) void server.close({ deadline: 1 })
-      const cause = isPassed || name.includes('Unix') ? 'deadline' : 'peer-gone'
-      expect((await next).value).toMatchObject({ status: 'aborted', reason: { name: 'AbortedError', cause } })
+      // Whoever brings its bytes reads, and hears of that. Where a worker has the socket it may not before it reads or writes
+      // again, as a handler that has one here; Unix sockets know no resets.
+      const mayNotHear = /descriptors|sockets$|Unix/.test(name)
+      if (mayNotHear) void server.close({ deadline: 1 })
+      const { value } = (await next) as { value: Outcome<Request> }
+      expect(value).toMatchObject({ status: 'aborted', reason: { name: 'AbortedError' } })
+      const { cause } = (value as { readonly reason: Error }).reason
+      expect(mayNotHear ? ['deadline', 'peer-gone'] : ['peer-gone']).toContain(cause)
     })
 
     it('is aborted where its peer resets while it is sent to', async () => {
