@@ -1,19 +1,11 @@
-import { dieWithParent } from '../../accept/native/die-with-parent.ts'
 import { adoptSocket } from '../../accept/stream/adopt.ts'
 import { toError } from '../../outcome.ts'
+import { beginChild } from './begin-child.ts'
 import { recordError } from './error-record.ts'
 import type { PoolMessage } from './messages.ts'
 import { ServeWorker, type WorkerEnds } from './serve-worker.ts'
 
-const [, , moduleURL = '', parent] = process.argv
-
-dieWithParent()
-// It may have gone before that.
-if (process.ppid !== Number(parent)) process.exit()
-
-// What the terminal, or whoever stops a whole service, says to all processes is for the pool to act upon: it drains.
-process.on('SIGINT', () => {})
-process.on('SIGTERM', () => {})
+const moduleURL = beginChild()
 
 // The parent has died, or has let go.
 process.on('disconnect', () => process.exit())

@@ -1,6 +1,6 @@
 import { closeEnd, DescriptorChannel } from '../../accept/native/descriptor-channel.ts'
-import { dieWithParent } from '../../accept/native/die-with-parent.ts'
 import { toError } from '../../outcome.ts'
+import { beginChild } from './begin-child.ts'
 import { recordError } from './error-record.ts'
 import { decode, encode, joined } from './message-codec.ts'
 import type { PoolMessage } from './messages.ts'
@@ -9,15 +9,7 @@ import { ServeWorker, type WorkerEnds } from './serve-worker.ts'
 // Where the pool has put its channel, after stderr.
 const channelFd = 3
 
-const [, , moduleURL = '', parent] = process.argv
-
-dieWithParent()
-// It may have gone before that.
-if (process.ppid !== Number(parent)) process.exit()
-
-// What the terminal, or whoever stops a whole service, says to all processes is for the pool to act upon: it drains.
-process.on('SIGINT', () => {})
-process.on('SIGTERM', () => {})
+const moduleURL = beginChild()
 
 // What is said in one go leaves as one: under load that is several claims and reports.
 let saying: Buffer[] = []
