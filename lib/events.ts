@@ -1,11 +1,13 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Address } from './address.ts'
 import type { AbortedError } from './errors.ts'
-import type { Outcome } from './outcome.ts'
-import type { Request } from './request.ts'
+import type { Outcome, Runner } from './outcome.ts'
+import type { Report, Request, RequestServer } from './request.ts'
+import type { DropReason, RefusalReason } from './stats.ts'
 
 /**
  * Every event, as a `node:diagnostics_channel`. Publishing costs a check where nobody listens; nothing is ever printed.
+ * In a child or thread of a pool the channels are its own.
  *
  * | channel | message | when |
  * | --- | --- | --- |
@@ -15,8 +17,12 @@ import type { Request } from './request.ts'
  * | `it-socketserver:dropped` | {@link DroppedEvent} | a datagram did not become a request |
  * | `it-socketserver:undelivered` | {@link UndeliveredEvent} | a reply could not be sent |
  * | `it-socketserver:accept-error` | {@link AcceptErrorEvent} | taking in failed, the server goes on |
- * | `it-socketserver:start` | {@link StartEvent} | the work on a request begins |
+ * | `it-socketserver:start` | {@link StartEvent} | a loop or a mode has got a request |
  * | `it-socketserver:end` | {@link EndEvent} | it has ended, once for each start |
+ * | `it-socketserver:error` | {@link ErrorEvent} | `handleError` has got an error |
+ * | `it-socketserver:limit` | {@link LimitEvent} | a limit was reached where nothing else tells |
+ * | `it-socketserver:drain` | {@link DrainEvent} | a server begins to close, and has closed |
+ * | `it-socketserver:worker` | {@link WorkerEvent} | a child or thread of a pool has started, or is gone |
  *
  * @example
  * import { subscribe } from 'node:diagnostics_channel'
@@ -26,25 +32,28 @@ import type { Request } from './request.ts'
  * })
  */
 
+/** What every event of a server holds. */
+export interface ServerEvent {
+  /** The server. */
+  readonly server: RequestServer
+}
+
 /** `it-socketserver:accepted` */
-export interface AcceptedEvent {
+export interface AcceptedEvent extends ServerEvent {
   /** Where it comes from. */
   readonly clientAddress: Address | undefined
 }
 
 /** `it-socketserver:refused` */
-export interface RefusedEvent {
+export interface RefusedEvent extends ServerEvent {
   /** Where it comes from. */
   readonly clientAddress: Address | undefined
-  /**
-   * `verify`: `verifyRequest`, or a stage, said no or threw; `pending`: `maxPending` waited already; `closing`: nobody took it;
-   * `handshake`: its TLS handshake failed.
-   */
-  readonly reason: 'verify' | 'pending' | 'closing' | 'handshake'
+  /** Why. */
+  readonly reason: RefusalReason
 }
 
 /** `it-socketserver:handshake` */
-export interface HandshakeEvent {
+export interface HandshakeEvent extends ServerEvent {
   /** Where the client is. */
   readonly clientAddress: Address | undefined
   /** Milliseconds that it took. */
@@ -54,17 +63,17 @@ export interface HandshakeEvent {
 }
 
 /** `it-socketserver:dropped` */
-export interface DroppedEvent {
+export interface DroppedEvent extends ServerEvent {
   /** Where it comes from. */
   readonly clientAddress: Address | undefined
-  /** `size`: larger than `maxPacketSize`; `pending`: `maxPending` waited already; `closing`: nobody took it. */
-  readonly reason: 'size' | 'pending' | 'closing'
+  /** Why. */
+  readonly reason: DropReason
   /** Its size in bytes. */
   readonly bytes: number
 }
 
 /** `it-socketserver:undelivered` */
-export interface UndeliveredEvent {
+export interface UndeliveredEvent extends ServerEvent {
   /** Where it was to go. */
   readonly clientAddress: Address | undefined
   /** Why it did not. */
@@ -72,7 +81,7 @@ export interface UndeliveredEvent {
 }
 
 /** `it-socketserver:accept-error` */
-export interface AcceptErrorEvent {
+export interface AcceptErrorEvent extends ServerEvent {
   /** What went wrong. */
   readonly error: unknown
   /** What was done: `wait` a while, `skip` this one, or end (`fatal`). */
@@ -80,15 +89,54 @@ export interface AcceptErrorEvent {
 }
 
 /** `it-socketserver:start` */
-export interface StartEvent {
+export interface StartEvent extends ServerEvent {
   /** The request. */
   readonly request: Request
 }
 
-/** `it-socketserver:end` */
-export interface EndEvent {
-  /** How it went. */
+/** `it-socketserver:end`: of what a mode serves when the mode has done with it, of others when they have gone. */
+export interface EndEvent extends ServerEvent {
+  /** How it went, and the milliseconds from its start; its request knows the bytes (`bytesIn`, `bytesOut`). */
   readonly outcome: Outcome<Request>
+}
+
+/** `it-socketserver:error` */
+export interface ErrorEvent extends ServerEvent {
+  /** What was thrown. */
+  readonly error: unknown
+  /** The request it concerns, where it concerns one. */
+  readonly request: Request | undefined
+}
+
+/** `it-socketserver:limit` */
+export interface LimitEvent extends ServerEvent {
+  /**
+   * The limit, as the option is called: `maxConnections` where newcomers wait in the kernel from now on, `lingerTimeout` and
+   * `maxLingerBytes` where a peer was cut off that had its reply and did not end.
+   */
+  readonly limit: 'maxConnections' | 'lingerTimeout' | 'maxLingerBytes'
+  /** What it is. */
+  readonly value: number
+  /** Whom it concerns, where it concerns one. */
+  readonly clientAddress: Address | undefined
+}
+
+/** `it-socketserver:drain` */
+export interface DrainEvent extends ServerEvent {
+  /** How many requests it still has. */
+  readonly open: number
+  /** What became of them, once it has closed; left out while it begins to. */
+  readonly report?: Report
+}
+
+/** `it-socketserver:worker` */
+export interface WorkerEvent {
+  /** The child process, or the thread (then it has a `threadId`). */
+  readonly runner: Runner
+  /** `start`: it was started; `ready`: it has loaded the handler; `exit`: it is gone. */
+  readonly state: 'start' | 'ready' | 'exit'
+  /** How it ended, in words; left out before. */
+  readonly reason?: string
 }
 
 export const accepted = channel('it-socketserver:accepted')
@@ -99,3 +147,7 @@ export const undelivered = channel('it-socketserver:undelivered')
 export const acceptError = channel('it-socketserver:accept-error')
 export const requestStart = channel('it-socketserver:start')
 export const requestEnd = channel('it-socketserver:end')
+export const requestError = channel('it-socketserver:error')
+export const limitReached = channel('it-socketserver:limit')
+export const draining = channel('it-socketserver:drain')
+export const workerLife = channel('it-socketserver:worker')

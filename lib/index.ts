@@ -44,12 +44,17 @@ export {
 export type {
   AcceptErrorEvent,
   AcceptedEvent,
+  DrainEvent,
   DroppedEvent,
   EndEvent,
+  ErrorEvent,
   HandshakeEvent,
+  LimitEvent,
   RefusedEvent,
+  ServerEvent,
   StartEvent,
-  UndeliveredEvent
+  UndeliveredEvent,
+  WorkerEvent
 } from './events.ts'
 export { drain } from './flow/drain.ts'
 export { type ForkOptions, forked, forkPool } from './flow/forked.ts'
@@ -68,10 +73,12 @@ export { DatagramRequestHandler } from './handler/datagram.ts'
 export type { Handler, HandlerClass, HandlerFunction } from './handler/run.ts'
 export { StreamRequestHandler } from './handler/stream.ts'
 export { through } from './handler/through.ts'
+export type { DatagramLimits, PendingLimits, ServerLimits, StreamLimits, TLSLimits } from './limits.ts'
 export type { Outcome, Runner, Settlement } from './outcome.ts'
 export type { CloseOptions, Report, Request, RequestServer, StillOpen, Work } from './request.ts'
 export type { LineOptions, LinesOptions, ReadOptions, RFile } from './rfile.ts'
 export { BaseServer, type HandleRequestOptions } from './server/base.ts'
+export type { OpenCondition } from './server/connection-watch.ts'
 export {
   ForkingTCPServer,
   type ForkingTCPServerOptions,
@@ -83,14 +90,15 @@ export {
   type ForkingUnixStreamServerOptions
 } from './server/forking.ts'
 export { ServerHooks } from './server/hooks.ts'
+export type { LimitRule, LimitRules } from './server/limit-rules.ts'
 export { ListenerServer } from './server/listener-server.ts'
 export type {
   DatagramServerOptions,
   HostOptions,
   PathOptions,
-  PendingOptions,
   StreamServerOptions
 } from './server/options.ts'
+export { RequestHost } from './server/request-host.ts'
 export type { RequestsOptions } from './server/requests.ts'
 export { TCPServer, type TCPServerOptions } from './server/tcp.ts'
 export {
@@ -108,7 +116,8 @@ export { TLSServer, type TLSServerOptions } from './server/tls.ts'
 export { UDPServer, type UDPServerOptions } from './server/udp.ts'
 export { UnixStreamServer, type UnixStreamServerOptions } from './server/unix.ts'
 export { UnixDatagramServer, type UnixDatagramServerOptions } from './server/unix-datagram.ts'
+export type { SignalOptions } from './server/when-aborted.ts'
 export type { Stage } from './stage.ts'
-export type { ServerStats, Stats } from './stats.ts'
+export type { DropReason, RefusalReason, ServerStats, Stats } from './stats.ts'
 export type { Listener } from './transport.ts'
 export type { WFile, Writable } from './wfile.ts'

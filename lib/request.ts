@@ -167,6 +167,8 @@ export interface CloseOptions {
    * for as long as it takes. Of several calls of `close()` the earliest deadline counts.
    */
   readonly deadline?: number
+  /** Cuts them off when it aborts. */
+  readonly signal?: AbortSignal
 }
 
 /** What became of the requests that a closing server still had. */

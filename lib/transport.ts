@@ -27,6 +27,18 @@ export interface Listener<R extends Request> {
   /** Give everything back: the last request has gone. Closes where that was not done. Safe to call twice. */
   release(): Promise<void>
 
+  /**
+   * Take nobody new in until `resume()`, and keep the address: newcomers wait in the kernel where the listener leaves them
+   * there, and are refused where it can't. What waits can still be accepted. Before `listen()` too; no matter after the close.
+   */
+  suspend(): void
+
+  /** Take in again. */
+  resume(): void
+
+  /** Limits that it was given have changed: what they kept out may come in. */
+  limitsChanged(): void
+
   /** Refuse what waits. */
   discard(): void
 

@@ -168,6 +168,6 @@ export class ReplyOrder {
   }
 }
 
-function tellUndelivered({ clientAddress }: FrameRequest, error: Error): void {
-  if (undelivered.hasSubscribers) undelivered.publish({ clientAddress, error })
+function tellUndelivered({ server, clientAddress }: FrameRequest, error: Error): void {
+  if (undelivered.hasSubscribers) undelivered.publish({ server, clientAddress, error })
 }

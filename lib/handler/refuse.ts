@@ -1,6 +1,6 @@
+import { countRefused } from '../accept/request/count-refused.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
-import { refused } from '../events.ts'
 import type { Request } from '../request.ts'
 
 /**
@@ -12,8 +12,7 @@ import type { Request } from '../request.ts'
  */
 export async function refuseRequest(request: Request, reason: 'verify' | 'closing'): Promise<void> {
   const { server, clientAddress } = request
-  server.counters.refused++
-  if (refused.hasSubscribers) refused.publish({ clientAddress, reason })
+  countRefused(server.counters, { server, clientAddress, reason })
   const error = new AbortedError(`The request from ${formatAddress(clientAddress)} was refused (${reason})`, 'refused')
   try {
     await server.closeRequest(request, { status: 'aborted', reason: error })

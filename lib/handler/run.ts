@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
+import { begin, end } from '../accept/request/life.ts'
 import { show } from '../arguments.ts'
 import { type AbortCause, AbortedError, BusyError } from '../errors.ts'
-import { requestEnd, requestStart } from '../events.ts'
 import { mayReject, rejection } from '../iterator/deferred.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
@@ -158,7 +158,7 @@ export async function serveRequest<R extends Request, V>(
   const work = new HandlerWork(request, handler)
   let settlement: Settlement
   request.held = true
-  if (requestStart.hasSubscribers) requestStart.publish({ request })
+  begin(request)
   try {
     const processing = server.processRequest(request, work)
     if (processing !== undefined) await processing
@@ -192,8 +192,10 @@ export async function serveRequest<R extends Request, V>(
   const outcome = (
     ranBy === undefined ? { request, elapsed, ...settlement } : { request, elapsed, ...settlement, ranBy }
   ) as Outcome<R, Awaited<V>>
+  const isNews = end(outcome)
   request.held = false
-  server.workEnded(outcome)
-  if (requestEnd.hasSubscribers) requestEnd.publish({ outcome })
+  // What was cut off at the deadline has been counted then.
+  if (isNews) server.workEnded(outcome)
+  else server.letGo(request)
   return outcome
 }

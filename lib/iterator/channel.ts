@@ -6,14 +6,14 @@ import { type Pushable, pushable } from 'it-pushable'
  */
 export class Channel<T> {
   readonly #queue: Pushable<T> = pushable<T>({ objectMode: true })
-  readonly #limit: number
+  readonly #limits: { readonly maxPending: number }
   #size = 0
   #ended = false
   #error: unknown
 
-  /** @param limit - the most items that wait */
-  constructor(limit: number) {
-    this.#limit = limit
+  /** @param limits - the most items that wait, as it is now */
+  constructor(limits: { readonly maxPending: number }) {
+    this.#limits = limits
   }
 
   /** Items offered and not taken. */
@@ -27,7 +27,7 @@ export class Channel<T> {
    * @returns false where there is no room, or the channel has ended: the item is still the caller's
    */
   offer(item: T): boolean {
-    if (this.#ended || this.#size >= this.#limit) return false
+    if (this.#ended || this.#size >= this.#limits.maxPending) return false
     this.#size++
     this.#queue.push(item)
     return true

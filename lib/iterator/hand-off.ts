@@ -12,6 +12,8 @@ const done = { done: true, value: undefined } as const
 export interface HandOffEnds<T> {
   /** Asks the source for its next item; `undefined` is the end. */
   readonly pull: () => T | undefined | PromiseLike<T | undefined>
+  /** Whether nothing may be asked for now: {@link HandOff.goOn} says when that is over. */
+  readonly isHeld?: () => boolean
   /** An item has come: it will be taken or refused. */
   readonly arrived: (item: T) => void
   /** Whether an error of the source is only its way to end. */
@@ -65,6 +67,11 @@ export class HandOff<T> {
     return asked.promise
   }
 
+  /** It is not held any more. */
+  goOn(): void {
+    if (!this.#pulling) this.#fetch()
+  }
+
   /** Take back what this owner asked for: its parked calls get `done`. */
   release(owner: object): void {
     for (const reader of this.#readers.filter((parked) => parked.owner === owner)) {
@@ -93,7 +100,7 @@ export class HandOff<T> {
 
   #fetch(): void {
     // A loop, not recursion: a source may answer at once for as long as readers wait.
-    while (!this.#ended && this.#readers.length > 0) {
+    while (!this.#ended && this.#readers.length > 0 && this.#ends.isHeld?.() !== true) {
       let pulled: T | undefined | PromiseLike<T | undefined>
       this.#pulling = true
       try {

@@ -11,13 +11,13 @@ import { turn } from '../iterator/turn.ts'
 import type { Outcome } from '../outcome.ts'
 import type { CloseOptions, Report, Request, RequestServer } from '../request.ts'
 import type { Stage } from '../stage.ts'
-import type { ServerStats } from '../stats.ts'
-import { Guests } from './guests.ts'
-import { ServerHooks } from './hooks.ts'
+import { serverRules } from './limit-rules.ts'
 import { checkStage, outcomesOf } from './outcomes.ts'
+import { RequestHost } from './request-host.ts'
 import { Requests, type RequestsOptions } from './requests.ts'
 import { advance, type State } from './state.ts'
 import { Deadline, stop } from './stop.ts'
+import { type SignalOptions, signalOption, whenAborted } from './when-aborted.ts'
 
 const defaultDeadline = 15_000
 
@@ -56,12 +56,11 @@ export interface HandleRequestOptions {
  * assert.deepEqual(seen, ['one', 'two'])
  */
 export class BaseServer<R extends Request = Request>
-  extends ServerHooks<R>
+  extends RequestHost<R>
   implements RequestServer, AsyncIterable<R>, AsyncDisposable
 {
   /** Who serves where no stage is given. Python: `RequestHandlerClass`. */
   readonly handler: Handler<R> | undefined
-  readonly #guests = new Guests()
   readonly #stopping = new AbortController()
   readonly #intake = new AbortController()
   readonly #closed = deferred<Report>()
@@ -71,27 +70,29 @@ export class BaseServer<R extends Request = Request>
   // Verified for a loop that was left meanwhile.
   readonly #admitted = new WeakSet<R>()
   #loops = 0
+  #suspended = false
   #doorShut: Promise<void> | undefined
   #released = false
 
   /**
-   * @param options - none here; those of the subclasses are checked there
+   * @param options - `requestTimeout`; those of the subclasses are checked there
    * @param handler - who serves in `serveForever()` and `handleRequest()` where they are given nobody else
    */
   constructor(options: object = {}, handler?: Handler<R>) {
-    super()
-    if (new.target === BaseServer) known('BaseServer', options, [])
+    super(options)
+    if (new.target === BaseServer) known('BaseServer', options, Object.keys(serverRules))
     if (handler !== undefined) checkHandler(handler)
     this.handler = handler
-    // As many listen as there are requests.
+    // As many listen as like.
     setMaxListeners(0, this.#stopping.signal)
     this.#handOff = new HandOff<R>({
       pull: () => this.getRequest(this.#intake.signal),
       arrived: (request) => {
         checkRequest('getRequest must return a request (a MessageRequest, say) or undefined', request)
         this.requestArrived(request)
-        this.#guests.add(request)
+        this.take(request)
       },
+      isHeld: () => this.#suspended && this.#state.at !== 'closing' && this.waiting === 0,
       isEnd: (error) => this.#isEnd(error),
       refuse: (request) => void refuseRequest(request, 'closing')
     })
@@ -103,24 +104,31 @@ export class BaseServer<R extends Request = Request>
   }
 
   /** Settles when the server has closed, however that came about. */
-  get closed(): Promise<Report> {
+  override get closed(): Promise<Report> {
     return this.#closed.promise
   }
 
-  /** What has been counted since the server was made, and what is the case now. */
-  stats(): ServerStats {
-    return { ...this.counters, open: this.#guests.size, waiting: this.waiting + this.#handOff.kept }
+  /** Requests that were taken in and that no loop has got. */
+  protected override get queued(): number {
+    return this.waiting + this.#handOff.kept
   }
 
   /**
    * Bind and begin to take requests in: calls `serverBind` and `serverActivate`. Safe to call twice.
    *
+   * @param options - a signal that closes the server
    * @returns the server
    * @throws {@link ListenError} where it cannot listen; the server is closed then
-   * @throws {@link ClosedError} after the close
+   * @throws {@link ClosedError} after the close; the signal's reason where that came first
    */
-  async listen(): Promise<this> {
-    await this.#ready()
+  async listen(options: SignalOptions = {}): Promise<this> {
+    const signal = this.#closedBy('listen', options)
+    try {
+      await this.#ready()
+    } catch (error) {
+      if (error instanceof ClosedError) signal?.throwIfAborted()
+      throw error
+    }
     return this
   }
 
@@ -220,6 +228,7 @@ export class BaseServer<R extends Request = Request>
    * Serve until the server is closed.
    *
    * @param stage - how: `parallel(…)`, `sequential(…)` or a stage of yours; by default {@link BaseServer.stage}
+   * @param options - a signal that closes the server
    * @returns the report of the close
    *
    * @example
@@ -229,8 +238,9 @@ export class BaseServer<R extends Request = Request>
    * await server.close()
    * assert.equal((await serving).aborted, 0)
    */
-  async serveForever(stage: Stage<R, unknown> = this.stage()): Promise<Report> {
+  async serveForever(stage: Stage<R, unknown> = this.stage(), options: SignalOptions = {}): Promise<Report> {
     checkStage(stage)
+    if (this.#closedBy('serveForever', options)?.aborted === true) return this.closed
     if (!(await this.#tryReady())) return this.closed
     try {
       for await (const _ of outcomesOf(stage, this));
@@ -255,43 +265,59 @@ export class BaseServer<R extends Request = Request>
    *
    * Python: `shutdown` and `server_close`.
    *
-   * @param options - the deadline
+   * @param options - the deadline, and a signal that brings it at once
    * @returns what became of them
    */
   close(options: CloseOptions = {}): Promise<Report> {
-    known('close', options, ['deadline'])
+    known('close', options, ['deadline', 'signal'])
+    const signal = signalOption(options.signal)
     const deadline = milliseconds('deadline', options.deadline, defaultDeadline)
     this.#beginClose()
     if (this.#state.at === 'closing') {
       if (this.#loops === 0) this.#clearQueue()
       if (deadline !== Number.POSITIVE_INFINITY) this.#deadline.within(deadline)
+      whenAborted(signal, this.closed, () => this.#deadline.within(0))
     }
     return this.closed
+  }
+
+  /** Whether `suspend()` was called, and `resume()` was not. */
+  get suspended(): boolean {
+    return this.#suspended
+  }
+
+  /**
+   * Take nobody new in for a while, and keep the address. Those inside, and those who have been taken in, are served.
+   * Newcomers wait in the kernel's backlog (datagrams in its buffer), or, by Node's own sockets, are refused with the reason
+   * `suspended`. It may be called before `listen()`; once the server closes, it does nothing.
+   *
+   * @example
+   * const server = await new TCPServer({ port: 0 }, (request) => pipe(request, request)).listen()
+   * const serving = server.serveForever()
+   * server.suspend()
+   * await server.waitForConnections((open) => open === 0)
+   * server.resume()
+   * assert.equal(await exchange(server.address, 'ping'), 'ping')
+   * await server.close()
+   * await serving
+   */
+  suspend(): void {
+    if (this.#suspended || this.#isClosing) return
+    this.#suspended = true
+    this.serverSuspend()
+  }
+
+  /** Take in again. */
+  resume(): void {
+    if (!this.#suspended || this.#isClosing) return
+    this.#suspended = false
+    this.serverResume()
+    this.#handOff.goOn()
   }
 
   /** Close, with the default deadline. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  /**
-   * A mode has served a request: it is counted, and a closing server no longer waits for it.
-   *
-   * @param outcome - how it went
-   */
-  workEnded({ status, request }: Outcome<Request>): void {
-    if (status === 'fulfilled') this.counters.served++
-    else this.counters.failed++
-    this.letGo(request)
-  }
-
-  /**
-   * Whoever set `held` of a request has done with it, and nothing is counted: a closing server no longer waits for it.
-   *
-   * @param request - the request, no longer held
-   */
-  letGo(request: Request): void {
-    this.#guests.letGo(request)
   }
 
   #ready(): Promise<void> {
@@ -342,6 +368,18 @@ export class BaseServer<R extends Request = Request>
     this.#state = advance(this.#state, { at: 'listening' })
   }
 
+  get #isClosing(): boolean {
+    return this.#state.at === 'closing' || this.#state.at === 'closed'
+  }
+
+  /** The signal of options, which closes the server from now on. */
+  #closedBy(what: string, options: SignalOptions): AbortSignal | undefined {
+    known(what, options, ['signal'])
+    const signal = signalOption(options.signal)
+    whenAborted(signal, this.closed, () => void this.close())
+    return signal
+  }
+
   #admit(request: R): boolean | Promise<boolean> {
     return this.#admitted.has(request) || admit(request, (guest) => this.verifyRequest(guest))
   }
@@ -363,7 +401,8 @@ export class BaseServer<R extends Request = Request>
     this.#doorShut = this.#shutDoor(bound)
     void stop(
       {
-        guests: this.#guests,
+        server: this,
+        guests: this.guests,
         counters: this.counters,
         queueEmpty: this.#handOff.whenEnded,
         shutDoor: () => this.#doorShut as Promise<void>,
@@ -384,6 +423,8 @@ export class BaseServer<R extends Request = Request>
     await bound.catch(() => {})
     await this.#quietly(() => this.serverClose())
     this.#intake.abort()
+    // What waited while the server was suspended is handed over now.
+    this.#handOff.goOn()
     // A request that is just being handed over arrives within this turn.
     await turn()
     // Where nothing waits there is nothing to hand over, whether or not getRequest answers. What the door has let in last

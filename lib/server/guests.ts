@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { end, isUnderWay } from '../accept/request/life.ts'
 import { type Seat, seat } from '../accept/request/seat.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
@@ -6,17 +7,31 @@ import { type Deferred, deferred } from '../iterator/deferred.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Request, StillOpen } from '../request.ts'
 
-interface Guest extends Request {
+interface Seated extends Request {
   [seat]?: Seat | undefined
+  /** Whether a read waits for the peer, where that can be said. */
+  readonly waitsForInput?: boolean
+}
+
+/** A request, and its place. */
+export interface Guest {
+  readonly request: Seated
+  readonly place: Seat
 }
 
 /** The requests that a server has handed out and that have not gone yet. */
 export class Guests {
   // Each knows its place. A Map of them makes a new table every few deletions, and old tables keep alive, until the next
   // large garbage collection, all that was in them: milliseconds at a time, under a flood.
-  readonly #present: Guest[] = []
+  readonly #present: Seated[] = []
   #finished = 0
   #empty: Deferred<void> | undefined
+  readonly #changed: () => void
+
+  /** @param changed - called when there is one more, or one less */
+  constructor(changed: () => void = () => {}) {
+    this.#changed = changed
+  }
 
   /** How many there are. */
   get size(): number {
@@ -29,12 +44,31 @@ export class Guests {
   }
 
   /** One more, until it has gone. */
-  add(request: Guest): void {
+  add(request: Seated): void {
     const other = request[seat]
     if (other !== undefined && (this.#seatOf(request)?.at ?? -1) >= 0) return
-    request[seat] = { host: this, other, at: this.#present.length, since: performance.now(), gone: undefined }
+    const since = performance.now()
+    request[seat] = {
+      host: this,
+      other,
+      at: this.#present.length,
+      since,
+      bytes: 0,
+      quietSince: since,
+      gone: undefined
+    }
     this.#present.push(request)
     request.whenClosed(this.#gone)
+    this.#changed()
+  }
+
+  /** Each of them; whoever is called for may go. */
+  each(callback: (guest: Guest) => void): void {
+    // From the end: the last takes the place of one that goes.
+    for (let i = this.#present.length - 1; i >= 0; i--) {
+      const request = this.#present[i]
+      if (request !== undefined) callback({ request, place: this.#taken(request) })
+    }
   }
 
   /** Settles when all have gone. */
@@ -59,18 +93,22 @@ export class Guests {
       if (request.lingering && !request.held) this.#finished++
       else cut.push({ request, clientAddress, age: now - place.since, bytesIn, bytesOut })
       const why = `The request from ${formatAddress(clientAddress)} was aborted: the server's deadline of ${deadline} ms came`
-      request.abort(new AbortedError(why, 'deadline'))
+      const reason = new AbortedError(why, 'deadline')
+      request.abort(reason)
+      // Its handler may never return.
+      tellEnd(request, place, { status: 'aborted', reason })
     }
+    this.#changed()
     return cut
   }
 
   /** Whoever held a request, which may have gone meanwhile, has done with it. */
-  letGo(request: Guest): void {
+  letGo(request: Seated): void {
     const outcome = this.#seatOf(request)?.gone
     if (outcome !== undefined) this.#gone(request, outcome)
   }
 
-  readonly #gone = (request: Guest, outcome: Settlement): void => {
+  readonly #gone = (request: Seated, outcome: Settlement): void => {
     const place = this.#seatOf(request)
     if (place === undefined || place.at < 0) return
     // The peer has gone, its handler has not: it is somebody's work still.
@@ -79,6 +117,8 @@ export class Guests {
       return
     }
     this.#leave(place)
+    tellEnd(request, place, outcome)
+    this.#changed()
     if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
     if (this.size > 0) return
     this.#empty?.resolve()
@@ -87,7 +127,7 @@ export class Guests {
 
   /** The last takes the place that is left. */
   #leave(place: Seat): void {
-    const last = this.#present.pop() as Guest
+    const last = this.#present.pop() as Seated
     const its = this.#taken(last)
     if (its !== place) {
       this.#present[place.at] = last
@@ -98,15 +138,23 @@ export class Guests {
   }
 
   // A server may hand out what it gets from another: the request is a guest of both.
-  #seatOf(guest: Guest): Seat | undefined {
+  #seatOf(guest: Seated): Seat | undefined {
     let its = guest[seat]
     while (its !== undefined && its.host !== this) its = its.other
     return its
   }
 
-  #taken(guest: Guest): Seat {
+  #taken(guest: Seated): Seat {
     return this.#seatOf(guest) as Seat
   }
+}
+
+/** Of what a mode serves the mode has told, where it came to that. */
+function tellEnd(request: Request, place: Seat, outcome: Settlement): void {
+  if (!isUnderWay(request)) return
+  const elapsed = performance.now() - place.since
+  const { ranBy } = request
+  end(ranBy === undefined ? { request, elapsed, ...outcome } : { request, elapsed, ...outcome, ranBy })
 }
 
 function wasRefused(reason: Error): boolean {

@@ -1,4 +1,5 @@
 import type { Address } from '../address.ts'
+import { requestError } from '../events.ts'
 import { reportError } from '../handler/report.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
@@ -21,7 +22,7 @@ import { type Stats, zeroStats } from '../stats.ts'
  * await serving
  */
 export abstract class ServerHooks<R extends Request = Request> {
-  /** What the server counts, as it counts: read {@link BaseServer.stats}. */
+  /** What the server counts, as it counts: read {@link RequestHost.stats}. */
   readonly counters: Stats = zeroStats()
 
   /** Where it listens; `undefined` where that cannot be said. Python: `server_address`. */
@@ -104,13 +105,14 @@ export abstract class ServerHooks<R extends Request = Request> {
   }
 
   /**
-   * Call `handleError`; never throws: where the hook throws, both errors are printed.
+   * Publish an error, and call `handleError`; never throws: where the hook throws, both errors are printed.
    *
    * @param error - what was thrown
    * @param request - the request it concerns, where it concerns one
    */
   async noteError(error: unknown, request?: R): Promise<void> {
     try {
+      if (requestError.hasSubscribers) requestError.publish({ server: this, error, request })
       await this.handleError(error, request)
     } catch (thrown) {
       reportError(error, request)
@@ -147,6 +149,12 @@ export abstract class ServerHooks<R extends Request = Request> {
 
   /** Take nobody new in. What waits is still handed over by `getRequest`, then `undefined`. */
   protected serverClose(): void | Promise<void> {}
+
+  /** Take nobody new in until `serverResume`: `getRequest` is not called meanwhile, but for what waits. */
+  protected serverSuspend(): void {}
+
+  /** Take in again. */
+  protected serverResume(): void {}
 
   /** Refuse what waits. */
   protected serverDiscard(): void {}

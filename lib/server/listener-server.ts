@@ -1,16 +1,36 @@
 import type { Address } from '../address.ts'
 import { NotListeningError } from '../errors.ts'
+import type { PendingLimits } from '../limits.ts'
 import type { Request } from '../request.ts'
 import type { Listener } from '../transport.ts'
 import { BaseServer } from './base.ts'
 
 /** A server whose requests come from a listener: what the socket servers share. */
-export abstract class ListenerServer<R extends Request, A extends Address> extends BaseServer<R> {
+export abstract class ListenerServer<
+  R extends Request,
+  A extends Address,
+  L extends PendingLimits = PendingLimits
+> extends BaseServer<R> {
   #listener: Listener<R> | undefined
   #held = true
 
   /** Make the listener; called by `serverBind`. */
   protected abstract createListener(): Listener<R>
+
+  /** The limits as they are now; {@link ListenerServer.setLimits} changes them. */
+  override get limits(): Readonly<L> {
+    return super.limits as L
+  }
+
+  /**
+   * Change limits while running: at once, also for those inside. A lower `maxConnections` cuts nobody off.
+   *
+   * @param limits - what is new; what is left out stays. Where anything of it is wrong this throws, and nothing changes
+   */
+  override setLimits(limits: Partial<L>): void {
+    super.setLimits(limits)
+    this.#listener?.limitsChanged()
+  }
 
   /** Where it listens. Throws a {@link NotListeningError} before `listen()`. */
   override get address(): A {
@@ -66,6 +86,16 @@ export abstract class ListenerServer<R extends Request, A extends Address> exten
   /** Take nobody new in. */
   protected override serverClose(): void | Promise<void> {
     return this.#listener?.close()
+  }
+
+  /** Take nobody new in until `serverResume`. */
+  protected override serverSuspend(): void {
+    this.#listener?.suspend()
+  }
+
+  /** Take in again. */
+  protected override serverResume(): void {
+    this.#listener?.resume()
   }
 
   /** Refuse what waits. */

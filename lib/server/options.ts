@@ -1,19 +1,16 @@
-import { type DatagramLimits, isGroup, type MulticastGroup, versionOf } from '../accept/datagram/datagram-options.ts'
+import {
+  type DatagramListenerOptions,
+  isGroup,
+  type MulticastGroup,
+  versionOf
+} from '../accept/datagram/datagram-options.ts'
 import { isAbstract, type UnixPathOptions } from '../accept/unix/unix-path.ts'
-import { count, flag, integer, known, milliseconds, show, text } from '../arguments.ts'
-
-/** Options of every server with a socket. */
-export interface PendingOptions {
-  /**
-   * The most requests that wait in memory for somebody to serve them: 1,024 by default. With the `native` backend they wait
-   * in the kernel, as many as it holds: of datagrams this bounds what is taken out of there at the close, of connections
-   * only those that have done their TLS handshake. See the README's table of limits.
-   */
-  readonly maxPending?: number
-}
+import { flag, integer, known, milliseconds, show, text } from '../arguments.ts'
+import type { DatagramLimits, StreamLimits } from '../limits.ts'
+import { datagramRules } from './limit-rules.ts'
 
 /** Where an IP server listens. */
-export interface HostOptions extends PendingOptions {
+export interface HostOptions {
   /** A name or a numeric address: `127.0.0.1` by default; `::` for every address of the machine. */
   readonly host?: string
   /** The port; 0, the default, for one that is free. */
@@ -60,19 +57,7 @@ export interface PathOptions {
 }
 
 /** Options of a server of datagrams. */
-export interface DatagramServerOptions extends PendingOptions {
-  /** A larger datagram is dropped and published: whatever the kernel delivers, by default. Python: `max_packet_size`. */
-  readonly maxPacketSize?: number
-  /**
-   * The most replies that wait for room, 1,024 by default; past it a reply fails (`ENOBUFS`). For one Unix peer that does
-   * not read at most a quarter of them wait. Over UDP no peer can be full: they wait for room in this machine's own buffer.
-   */
-  readonly maxQueuedReplies?: number
-  /**
-   * Milliseconds that a reply waits for room: 30 seconds by default; then it fails (`ETIMEDOUT`). Without effect with the
-   * `node` backend, where it waits until the system takes it.
-   */
-  readonly sendTimeout?: number
+export interface DatagramServerOptions extends Partial<DatagramLimits> {
   /** Bytes that the kernel holds of what has come (SO_RCVBUF): the system's default. */
   readonly receiveBufferSize?: number
   /** Bytes that the kernel holds of what has not left (SO_SNDBUF): the system's default. */
@@ -80,7 +65,7 @@ export interface DatagramServerOptions extends PendingOptions {
 }
 
 /** Options of a server of connections. */
-export interface StreamServerOptions extends PendingOptions {
+export interface StreamServerOptions extends Partial<StreamLimits> {
   /**
    * Connections that the kernel holds before they are accepted: 511 by default; a socket given by `fd` that listens already
    * keeps its own by default, but by Node's own sockets. Python: `request_queue_size`.
@@ -92,10 +77,6 @@ const maxPort = 65_535
 const maxBacklog = 2 ** 31 - 1
 const maxDescriptor = 2 ** 31 - 1
 
-export function pendingOption({ maxPending }: PendingOptions): number {
-  return count('maxPending', maxPending, 1_024)
-}
-
 export function backlogOption({ backlog }: StreamServerOptions): number {
   return integer('backlog', backlog, 511, { min: 1, max: maxBacklog })
 }
@@ -105,14 +86,7 @@ export const hostNames = ['host', 'port', 'ipv6Only', 'reusePort', 'fd']
 /** The names of {@link PathOptions}. */
 export const pathNames = ['path', 'mode', 'uid', 'gid', 'fd']
 /** The names of {@link DatagramServerOptions}. */
-export const datagramNames = [
-  'maxPending',
-  'maxPacketSize',
-  'maxQueuedReplies',
-  'sendTimeout',
-  'receiveBufferSize',
-  'sendBufferSize'
-]
+export const datagramNames = [...Object.keys(datagramRules), 'receiveBufferSize', 'sendBufferSize']
 
 /** `fd`: a descriptor, beside which nothing says where to listen. */
 export function fdOption(options: { readonly fd?: number }, places: readonly string[]): number | undefined {
@@ -150,12 +124,12 @@ export function pathOptions({ path: given, mode, uid, gid }: PathOptions): UnixP
   }
 }
 
-export function datagramLimits(options: DatagramServerOptions): DatagramLimits {
+export function datagramOptions(
+  options: DatagramServerOptions,
+  limits: Readonly<DatagramLimits>
+): DatagramListenerOptions {
   return {
-    maxPending: pendingOption(options),
-    maxPacketSize: count('maxPacketSize', options.maxPacketSize, Number.POSITIVE_INFINITY),
-    maxQueuedReplies: count('maxQueuedReplies', options.maxQueuedReplies, 1_024),
-    sendTimeout: milliseconds('sendTimeout', options.sendTimeout, 30_000, 1),
+    limits,
     receiveBufferSize: optional(options.receiveBufferSize, (value) => integer('receiveBufferSize', value, 0, anySize)),
     sendBufferSize: optional(options.sendBufferSize, (value) => integer('sendBufferSize', value, 0, anySize))
   }

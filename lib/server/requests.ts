@@ -1,3 +1,4 @@
+import { begin } from '../accept/request/life.ts'
 import type { HandOff } from '../iterator/hand-off.ts'
 import type { Request } from '../request.ts'
 
@@ -73,7 +74,9 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
     }
     try {
       const admitted = this.#server.admit(result.value)
-      return admitted === true && !this.#left ? result : this.#arrivedLater(result, admitted)
+      if (admitted !== true || this.#left) return this.#arrivedLater(result, admitted)
+      begin(result.value)
+      return result
     } catch (error) {
       return this.#failed(error)
     }
@@ -90,7 +93,10 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
       return this.#failed(error)
     }
     if (!isIn) return this.#take()
-    if (!this.#left) return result
+    if (!this.#left) {
+      begin(result.value)
+      return result
+    }
     this.#server.giveBack(result.value)
     return done
   }

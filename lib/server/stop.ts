@@ -1,11 +1,14 @@
+import { draining } from '../events.ts'
 import { deferred } from '../iterator/deferred.ts'
 import { turn } from '../iterator/turn.ts'
-import type { Report, StillOpen } from '../request.ts'
+import type { Report, RequestServer, StillOpen } from '../request.ts'
 import type { Stats } from '../stats.ts'
 import type { Guests } from './guests.ts'
 
 /** What is stopped, and in which order: the steps of {@link stop} call these. */
 export interface Stoppable {
+  /** The server. */
+  readonly server: RequestServer
   /** Those inside. */
   readonly guests: Guests
   /** What is counted. */
@@ -51,30 +54,35 @@ export class Deadline {
 /**
  * Stop a server: the door, the queue, those inside, the lights.
  *
- * @param server - what is stopped
+ * @param stoppable - what is stopped
  * @param deadline - when those inside are cut off
  */
-export async function stop(server: Stoppable, deadline: Deadline): Promise<Report> {
-  const { guests, counters } = server
+export async function stop(stoppable: Stoppable, deadline: Deadline): Promise<Report> {
+  const { server, guests, counters } = stoppable
+  if (draining.hasSubscribers) draining.publish({ server, open: guests.size })
   const before = { finished: guests.finished, refused: counters.refused + counters.dropped }
   let stillOpen: StillOpen[] = []
-  const settled = server
+  const settled = stoppable
     .shutDoor()
-    .then(() => server.queueEmpty)
+    .then(() => stoppable.queueEmpty)
     .then(() => guests.empty())
   const cutAfter = await Promise.race([settled, deadline.reached])
   if (cutAfter !== undefined) {
-    server.clearQueue()
+    stoppable.clearQueue()
     stillOpen = guests.cut(cutAfter)
+    // Of the others nobody counts whether they are served.
+    for (const { request } of stillOpen) if (request.held) counters.failed++
     // A destroyed socket gives its descriptor back at the end of this turn.
     await turn()
   }
   deadline.cancel()
-  await server.release()
-  return {
+  await stoppable.release()
+  const report: Report = {
     finished: guests.finished - before.finished,
     aborted: stillOpen.length,
     refused: counters.refused + counters.dropped - before.refused,
     stillOpen
   }
+  if (draining.hasSubscribers) draining.publish({ server, open: guests.size, report })
+  return report
 }

@@ -5,7 +5,9 @@ import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { InternetAddress } from '../address.ts'
 import { flag, known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
+import type { StreamLimits } from '../limits.ts'
 import type { Listener } from '../transport.ts'
+import { type LimitRules, streamRules } from './limit-rules.ts'
 import { ListenerServer } from './listener-server.ts'
 import {
   backlogOption,
@@ -14,7 +16,6 @@ import {
   hostNames,
   hostOptions,
   keepAliveOption,
-  pendingOption,
   type StreamServerOptions
 } from './options.ts'
 
@@ -36,14 +37,19 @@ export interface TCPServerOptions extends HostOptions, StreamServerOptions {
 /** The names of {@link TCPServerOptions}. */
 export const tcpOptionNames = [
   ...[...hostNames, 'reuseAddress'],
-  ...['backlog', 'maxPending', 'noDelay', 'keepAlive', 'backend']
+  ...Object.keys(streamRules),
+  ...['backlog', 'noDelay', 'keepAlive', 'backend']
 ]
 
 /** Options of TCP, checked. */
-export function tcpOptions(options: TCPServerOptions, native: boolean): TCPListenerOptions | InheritedListenerOptions {
+export function tcpOptions(
+  options: TCPServerOptions,
+  native: boolean,
+  limits: Readonly<StreamLimits>
+): TCPListenerOptions | InheritedListenerOptions {
   const accepting = {
     backlog: backlogOption(options),
-    maxPending: pendingOption(options),
+    limits,
     noDelay: flag('noDelay', options.noDelay, true),
     keepAlive: keepAliveOption(options.keepAlive)
   }
@@ -74,7 +80,7 @@ export function tcpOptions(options: TCPServerOptions, native: boolean): TCPListe
  * await server.close()
  * await serving
  */
-export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
+export class TCPServer extends ListenerServer<StreamRequest, InternetAddress, StreamLimits> {
   readonly #make: () => Listener<StreamRequest>
 
   /**
@@ -85,8 +91,13 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress> {
     known('TCPServer', options, tcpOptionNames)
     super(options, handler)
     const native = isNative(options.backend)
-    const listener = tcpOptions(options, native)
+    const listener = tcpOptions(options, native, this.limits)
     this.#make = () => tcpListener(native, listener, this, this.counters)
+  }
+
+  /** Those of connections. */
+  protected override get limitRules(): LimitRules<StreamLimits> {
+    return streamRules
   }
 
   /** Make the listener. */

@@ -5,20 +5,18 @@ import { TLSEngine } from '../accept/tls/tls-engine.ts'
 import { TLSListener } from '../accept/tls/tls-listener.ts'
 import { type SecureContextOptions, type TLSOptions, tlsOptionNames } from '../accept/tls/tls-options.ts'
 import type { InternetAddress } from '../address.ts'
-import { count, known } from '../arguments.ts'
+import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
+import type { TLSLimits } from '../limits.ts'
 import type { Listener } from '../transport.ts'
+import { type LimitRules, tlsRules } from './limit-rules.ts'
 import { ListenerServer } from './listener-server.ts'
 import { type TCPServerOptions, tcpOptionNames, tcpOptions } from './tcp.ts'
 
 /** Options of {@link TLSServer}: of TCP, of `tls.createServer()`, and the bounds of the handshake. */
-export interface TLSServerOptions extends TCPServerOptions, TLSOptions {
-  /** The most handshakes at once: 8,192 by default. See the README's table of limits. */
-  readonly maxHandshakes?: number
-}
+export interface TLSServerOptions extends TCPServerOptions, Omit<TLSOptions, keyof TLSLimits>, Partial<TLSLimits> {}
 
 const names = [...tcpOptionNames, ...tlsOptionNames, 'maxHandshakes']
-const defaultMaxHandshakes = 8_192
 
 /**
  * A TLS server: an async iterable of connections whose handshake is done, so that `verifyRequest` and the handler see
@@ -40,7 +38,7 @@ const defaultMaxHandshakes = 8_192
  * await server.close()
  * await serving
  */
-export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
+export class TLSServer extends ListenerServer<StreamRequest, InternetAddress, TLSLimits> {
   readonly #engine: TLSEngine
   readonly #make: () => Listener<StreamRequest>
 
@@ -52,17 +50,15 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
     known('TLSServer', options, names)
     super(options, handler)
     const native = isNative(options.backend)
-    const plain = tcpOptions(options, native)
-    const maxHandshakes = count('maxHandshakes', options.maxHandshakes, defaultMaxHandshakes)
+    const { limits } = this
+    const accepting = tcpOptions(options, native, limits)
     this.#engine = new TLSEngine('TLSServer', options)
-    this.#make = () =>
-      new TLSListener(
-        tcpListener(native, plain, this, this.counters),
-        this.#engine,
-        { maxHandshakes, maxPending: plain.maxPending, noDelay: plain.noDelay },
-        this,
-        this.counters
-      )
+    this.#make = () => {
+      const plain = tcpListener(native, accepting, this, this.counters)
+      const { noDelay } = accepting
+      const { occupancy } = plain
+      return new TLSListener(plain, this.#engine, { server: this, stats: this.counters, limits, noDelay, occupancy })
+    }
   }
 
   /**
@@ -106,6 +102,17 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress> {
     >
   ): void {
     this.#engine.addContext(servername, options)
+  }
+
+  /** As of {@link ListenerServer.setLimits}; the handshakes that have begun keep their time limit. */
+  override setLimits(limits: Partial<TLSLimits>): void {
+    super.setLimits(limits)
+    this.#engine.handshakeTimeout = this.limits.handshakeTimeout
+  }
+
+  /** Those of encrypted connections. */
+  protected override get limitRules(): LimitRules<TLSLimits> {
+    return tlsRules
   }
 
   /** Make the listener. */

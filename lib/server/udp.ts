@@ -5,12 +5,14 @@ import { type Backend, isNative } from '../accept/native/backend.ts'
 import type { InternetAddress } from '../address.ts'
 import { flag, integer, known, text } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
+import type { DatagramLimits } from '../limits.ts'
 import type { Listener } from '../transport.ts'
+import { datagramRules, type LimitRules } from './limit-rules.ts'
 import { ListenerServer } from './listener-server.ts'
 import {
   type DatagramServerOptions,
-  datagramLimits,
   datagramNames,
+  datagramOptions,
   fdOption,
   type HostOptions,
   hostNames,
@@ -56,7 +58,7 @@ const names = [
  * await server.close()
  * await serving
  */
-export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> {
+export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress, DatagramLimits> {
   readonly #make: () => Listener<DatagramRequest>
 
   /**
@@ -72,7 +74,7 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> 
     const where = { ...hostOptions(options, native), fd }
     const listener = {
       ...where,
-      ...datagramLimits(options),
+      ...datagramOptions(options, this.limits),
       broadcast: flag('broadcast', options.broadcast, false),
       multicast: multicastOption(options.multicast, where),
       multicastTTL: optional(multicastTTL, (ttl) => integer('multicastTTL', ttl, 1, { min: 1, max: 255 })),
@@ -80,6 +82,11 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress> 
       multicastInterface: optional(multicastInterface, (by) => text('multicastInterface', by, undefined))
     }
     this.#make = () => udpListener(native, listener, this, this.counters)
+  }
+
+  /** Those of datagrams. */
+  protected override get limitRules(): LimitRules<DatagramLimits> {
+    return datagramRules
   }
 
   /** Make the listener. */

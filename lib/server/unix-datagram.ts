@@ -5,12 +5,14 @@ import { UnixDatagramBinding } from '../accept/datagram/unix-datagram-binding.ts
 import type { UnixAddress } from '../address.ts'
 import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
+import type { DatagramLimits } from '../limits.ts'
 import type { Listener } from '../transport.ts'
+import { datagramRules, type LimitRules } from './limit-rules.ts'
 import { ListenerServer } from './listener-server.ts'
 import {
   type DatagramServerOptions,
-  datagramLimits,
   datagramNames,
+  datagramOptions,
   fdOption,
   type PathOptions,
   pathNames,
@@ -44,7 +46,7 @@ const names = [...pathNames, ...datagramNames]
  * await server.close()
  * await serving
  */
-export class UnixDatagramServer extends ListenerServer<DatagramRequest, UnixAddress> {
+export class UnixDatagramServer extends ListenerServer<DatagramRequest, UnixAddress, DatagramLimits> {
   readonly #make: () => Listener<DatagramRequest>
 
   /**
@@ -54,13 +56,18 @@ export class UnixDatagramServer extends ListenerServer<DatagramRequest, UnixAddr
   constructor(options: UnixDatagramServerOptions, handler?: Handler<DatagramRequest>) {
     known('UnixDatagramServer', options, names)
     super(options, handler)
-    const limits = datagramLimits(options)
+    const receiving = datagramOptions(options, this.limits)
     const fd = fdOption(options, pathNames)
-    const place = fd === undefined ? { ...pathOptions(options), ...limits } : { fd, ...limits }
+    const place = fd === undefined ? { ...pathOptions(options), ...receiving } : { fd, ...receiving }
     this.#make = () => {
       const binding = 'fd' in place ? new InheritedDatagramBinding(place) : new UnixDatagramBinding(place)
-      return new NativeDatagramListener(binding, limits, this, this.counters)
+      return new NativeDatagramListener(binding, receiving, this, this.counters)
     }
+  }
+
+  /** Those of datagrams. */
+  protected override get limitRules(): LimitRules<DatagramLimits> {
+    return datagramRules
   }
 
   /** Make the listener. */

@@ -4,7 +4,9 @@ import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { UnixAddress } from '../address.ts'
 import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
+import type { StreamLimits } from '../limits.ts'
 import type { Listener } from '../transport.ts'
+import { type LimitRules, streamRules } from './limit-rules.ts'
 import { ListenerServer } from './listener-server.ts'
 import {
   backlogOption,
@@ -12,7 +14,6 @@ import {
   type PathOptions,
   pathNames,
   pathOptions,
-  pendingOption,
   type StreamServerOptions
 } from './options.ts'
 
@@ -37,7 +38,7 @@ export interface UnixStreamServerOptions extends PathOptions, StreamServerOption
  * await server.close()
  * await serving
  */
-export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress> {
+export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress, StreamLimits> {
   readonly #make: () => Listener<StreamRequest>
 
   /**
@@ -45,12 +46,12 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress>
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: UnixStreamServerOptions, handler?: Handler<StreamRequest>) {
-    known('UnixStreamServer', options, [...pathNames, 'backlog', 'maxPending', 'backend'])
+    known('UnixStreamServer', options, [...pathNames, ...Object.keys(streamRules), 'backlog', 'backend'])
     super(options, handler)
     const native = isNative(options.backend)
     const accepting = {
       backlog: backlogOption(options),
-      maxPending: pendingOption(options),
+      limits: this.limits,
       noDelay: false,
       keepAlive: undefined
     }
@@ -60,6 +61,11 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress>
         ? { ...pathOptions(options), ...accepting }
         : { ...accepting, fd, keepsBacklog: options.backlog === undefined }
     this.#make = () => unixListener(native, listener, this, this.counters)
+  }
+
+  /** Those of connections. */
+  protected override get limitRules(): LimitRules<StreamLimits> {
+    return streamRules
   }
 
   /** Make the listener. */

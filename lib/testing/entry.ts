@@ -12,12 +12,16 @@ export type { DatagramClient, DatagramListenerSubject } from './datagram-subject
 export type { KitOptions } from './kit.ts'
 export type { AnyListenerSubject } from './listener-cases.ts'
 export type { ListenerHost, MakeListener } from './listener-host.ts'
-export { MemoryDatagramListener, type MemoryDatagramOptions } from './memory-datagram-listener.ts'
+export {
+  type MemoryDatagramLimits,
+  MemoryDatagramListener,
+  type MemoryDatagramOptions
+} from './memory-datagram-listener.ts'
 export { MemoryDatagramServer, type MemoryDatagramServerOptions } from './memory-datagram-server.ts'
 export { MemoryListener, type MemoryListenerOptions } from './memory-listener.ts'
-export type { MemoryClientOptions, MemoryServerOptions } from './memory-options.ts'
+export type { MemoryAddressOptions, MemoryClientOptions, MemoryServerOptions } from './memory-options.ts'
 export { MemoryServer } from './memory-server.ts'
-export { MemoryStreamListener } from './memory-stream-listener.ts'
+export { MemoryStreamListener, type MemoryStreamOptions } from './memory-stream-listener.ts'
 export type { GivenHandler, ModeSubject } from './mode-subject.ts'
 export type { AnyServer, Question, ServerSubject } from './server-subject.ts'
 export type { StreamListenerSubject } from './stream-subject.ts'

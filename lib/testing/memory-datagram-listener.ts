@@ -3,19 +3,23 @@ import { drop } from '../accept/datagram/drop.ts'
 import type { Address } from '../address.ts'
 import { NotListeningError } from '../errors.ts'
 import { accepted } from '../events.ts'
+import type { DatagramLimits } from '../limits.ts'
 import type { RequestServer } from '../request.ts'
-import type { Stats } from '../stats.ts'
+import { datagramRules, limitsOf } from '../server/limit-rules.ts'
+import type { DropReason, Stats } from '../stats.ts'
 import { MemoryListener, type MemoryListenerOptions } from './memory-listener.ts'
 
-/** Where a memory listener of datagrams seems to be, and its bounds. */
-export interface MemoryDatagramOptions extends MemoryListenerOptions {
-  /** A larger datagram is dropped. */
-  readonly maxPacketSize: number
-}
+/** Limits of datagrams that never wait for room. */
+export type MemoryDatagramLimits = Omit<DatagramLimits, 'maxQueuedReplies' | 'sendTimeout'>
+
+/** Where a memory listener of datagrams seems to be, and its limits. */
+export interface MemoryDatagramOptions
+  extends MemoryListenerOptions<MemoryDatagramLimits>,
+    Partial<MemoryDatagramLimits> {}
 
 /** Datagrams from within the process: what {@link MemoryDatagramServer} listens by. */
 export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
-  readonly #maxPacketSize: number
+  readonly #limits: Readonly<MemoryDatagramLimits>
 
   /**
    * @param options - its address and its bounds
@@ -23,8 +27,9 @@ export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
    * @param stats - where they are counted
    */
   constructor(options: MemoryDatagramOptions, owner: RequestServer, stats: Stats) {
-    super(options, owner, stats)
-    this.#maxPacketSize = options.maxPacketSize
+    const { address, limits = limitsOf(datagramRules, options) } = options
+    super(address, limits, owner, stats)
+    this.#limits = limits
   }
 
   /**
@@ -36,8 +41,8 @@ export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
    */
   async send(packet: Uint8Array, clientAddress: Address = { family: 'unix', path: '' }): Promise<Buffer | undefined> {
     if (!this.listening) throw new NotListeningError('Cannot send a datagram: the server does not listen')
-    if (packet.length > this.#maxPacketSize) {
-      drop(this.stats, clientAddress, packet.length, 'size')
+    if (packet.length > this.#limits.maxPacketSize) {
+      drop(this.stats, { server: this.owner, clientAddress, bytes: packet.length, reason: 'size' })
       return undefined
     }
     let reply: Buffer | undefined
@@ -48,14 +53,15 @@ export class MemoryDatagramListener extends MemoryListener<DatagramRequest> {
     if (!this.arrive(request)) return undefined
     this.stats.accepted++
     this.stats.bytesIn += packet.length
-    if (accepted.hasSubscribers) accepted.publish({ clientAddress })
+    if (accepted.hasSubscribers) accepted.publish({ server: this.owner, clientAddress })
     await new Promise<void>((resolve) => request.whenClosed(() => resolve()))
     return reply
   }
 
   /** Drop one, counted and published. */
-  protected override refuse(request: DatagramRequest, reason: 'pending' | 'closing'): void {
-    drop(this.stats, request.clientAddress, request.packet.length, reason)
+  protected override refuse(request: DatagramRequest, reason: DropReason): void {
+    const { clientAddress, packet } = request
+    drop(this.stats, { server: this.owner, clientAddress, bytes: packet.length, reason })
     request.refuse('it was dropped')
   }
 }

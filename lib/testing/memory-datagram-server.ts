@@ -1,25 +1,24 @@
 import type { DatagramRequest } from '../accept/datagram/datagram-request.ts'
 import type { Address } from '../address.ts'
-import { count, known } from '../arguments.ts'
+import { known } from '../arguments.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
 import type { Handler } from '../handler/run.ts'
+import { datagramRules, type LimitRules } from '../server/limit-rules.ts'
 import { ListenerServer } from '../server/listener-server.ts'
 import type { Listener } from '../transport.ts'
 import type { Writable } from '../wfile.ts'
-import { MemoryDatagramListener } from './memory-datagram-listener.ts'
+import { type MemoryDatagramLimits, MemoryDatagramListener } from './memory-datagram-listener.ts'
 import {
+  addressOption,
   clientAddressOption,
-  type MemoryClientOptions,
-  type MemoryServerOptions,
-  memoryNames,
-  memoryOptions
+  type MemoryAddressOptions,
+  type MemoryClientOptions
 } from './memory-options.ts'
 
 /** Options of {@link MemoryDatagramServer}. */
-export interface MemoryDatagramServerOptions extends MemoryServerOptions {
-  /** A larger datagram is dropped and published: no bound by default. */
-  readonly maxPacketSize?: number
-}
+export interface MemoryDatagramServerOptions extends MemoryAddressOptions, Partial<MemoryDatagramLimits> {}
+
+const { maxQueuedReplies: _, sendTimeout: __, ...rules } = datagramRules
 
 /**
  * A server of datagrams from within the process, for tests of handlers. Its requests are those of a `UDPServer`.
@@ -40,7 +39,7 @@ export interface MemoryDatagramServerOptions extends MemoryServerOptions {
  * await server.close()
  * await serving
  */
-export class MemoryDatagramServer extends ListenerServer<DatagramRequest, Address> {
+export class MemoryDatagramServer extends ListenerServer<DatagramRequest, Address, MemoryDatagramLimits> {
   readonly #listener: MemoryDatagramListener
 
   /**
@@ -48,10 +47,10 @@ export class MemoryDatagramServer extends ListenerServer<DatagramRequest, Addres
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: MemoryDatagramServerOptions = {}, handler?: Handler<DatagramRequest>) {
-    known('MemoryDatagramServer', options, [...memoryNames, 'maxPacketSize'])
+    known('MemoryDatagramServer', options, ['address', ...Object.keys(rules)])
     super(options, handler)
-    const maxPacketSize = count('maxPacketSize', options.maxPacketSize, Number.POSITIVE_INFINITY)
-    this.#listener = new MemoryDatagramListener({ ...memoryOptions(options), maxPacketSize }, this, this.counters)
+    const where = { address: addressOption(options), limits: this.limits }
+    this.#listener = new MemoryDatagramListener(where, this, this.counters)
   }
 
   /**
@@ -64,6 +63,11 @@ export class MemoryDatagramServer extends ListenerServer<DatagramRequest, Addres
    */
   async send(packet: Writable, options: MemoryClientOptions = {}): Promise<Buffer | undefined> {
     return this.#listener.send(toBuffer(packet), clientAddressOption('send', options))
+  }
+
+  /** Those of datagrams that wait for no room. */
+  protected override get limitRules(): LimitRules<MemoryDatagramLimits> {
+    return rules
   }
 
   /** Make the listener. */

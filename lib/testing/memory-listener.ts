@@ -1,16 +1,17 @@
 import { ProcessHold } from '../accept/process-hold.ts'
 import type { Address } from '../address.ts'
 import { Channel } from '../iterator/channel.ts'
+import type { PendingLimits } from '../limits.ts'
 import type { Request, RequestServer } from '../request.ts'
-import type { Stats } from '../stats.ts'
+import type { DropReason, RefusalReason, Stats } from '../stats.ts'
 import type { Listener } from '../transport.ts'
 
-/** Where a memory listener seems to be, and its bound. */
-export interface MemoryListenerOptions {
+/** Where a memory listener seems to be. */
+export interface MemoryListenerOptions<L extends PendingLimits = PendingLimits> {
   /** What it says of itself: the Unix path `memory` by default. */
   readonly address?: Address | undefined
-  /** The most requests that wait to be accepted. */
-  readonly maxPending: number
+  /** Its limits, where they are somebody else's, who may change them while it listens; in place of each by its name. */
+  readonly limits?: Readonly<L>
 }
 
 /**
@@ -22,29 +23,32 @@ export abstract class MemoryListener<R extends Request> implements Listener<R> {
   protected readonly owner: RequestServer
   /** Where they are counted. */
   protected readonly stats: Stats
-  /** The most requests that wait. */
-  protected readonly maxPending: number
   readonly #channel: Channel<R>
   readonly #address: Address
   readonly #hold = new ProcessHold()
+  #suspended = false
   #at: 'new' | 'listening' | 'closed' = 'new'
 
   /**
-   * @param options - its address and its bound
+   * @param address - its address
+   * @param limits - as they are now
    * @param owner - the server whose requests they are
    * @param stats - where they are counted
    */
-  constructor(options: MemoryListenerOptions, owner: RequestServer, stats: Stats) {
-    const { address = { family: 'unix', path: 'memory' }, maxPending } = options
+  constructor(
+    address: Address = { family: 'unix', path: 'memory' },
+    limits: Readonly<PendingLimits>,
+    owner: RequestServer,
+    stats: Stats
+  ) {
     this.owner = owner
     this.stats = stats
-    this.maxPending = maxPending
     this.#address = address
-    this.#channel = new Channel(maxPending)
+    this.#channel = new Channel(limits)
   }
 
   /** Turn one away, counted and published. */
-  protected abstract refuse(request: R, reason: 'pending' | 'closing'): void
+  protected abstract refuse(request: R, reason: DropReason & RefusalReason): void
 
   /** Where it seems to listen; `undefined` before `listen()`. */
   get address(): Address | undefined {
@@ -104,10 +108,23 @@ export abstract class MemoryListener<R extends Request> implements Listener<R> {
     this.#hold.unref()
   }
 
+  /** Take nobody new in until `resume()`: they are refused. */
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  /** Take in again. */
+  resume(): void {
+    this.#suspended = false
+  }
+
+  /** Nothing: they are looked at when somebody comes. */
+  limitsChanged(): void {}
+
   /** Let one in, or refuse it. */
   protected arrive(request: R): boolean {
-    if (this.#channel.offer(request)) return true
-    this.refuse(request, 'pending')
+    if (!this.#suspended && this.#channel.offer(request)) return true
+    this.refuse(request, this.#suspended ? 'suspended' : 'pending')
     return false
   }
 }

@@ -1,13 +1,15 @@
 import type { Address } from '../address.ts'
 import { known, show } from '../arguments.ts'
-import { type PendingOptions, pendingOption } from '../server/options.ts'
-import type { MemoryListenerOptions } from './memory-listener.ts'
+import type { StreamLimits } from '../limits.ts'
 
-/** Options of {@link MemoryServer}. */
-export interface MemoryServerOptions extends PendingOptions {
+/** Where a memory server seems to be. */
+export interface MemoryAddressOptions {
   /** What the server says of itself: the Unix path `memory` by default. There is nothing there. */
   readonly address?: Address
 }
+
+/** Options of {@link MemoryServer}. */
+export interface MemoryServerOptions extends MemoryAddressOptions, Partial<StreamLimits> {}
 
 /** Who a client of a memory server seems to be. */
 export interface MemoryClientOptions {
@@ -15,12 +17,8 @@ export interface MemoryClientOptions {
   readonly clientAddress?: Address
 }
 
-/** The names of {@link MemoryServerOptions}. */
-export const memoryNames = ['maxPending', 'address']
-
-export function memoryOptions(options: MemoryServerOptions): MemoryListenerOptions {
-  const { address = { family: 'unix', path: 'memory' } } = options
-  return { address: checkedAddress('address', address), maxPending: pendingOption(options) }
+export function addressOption({ address = { family: 'unix', path: 'memory' } }: MemoryAddressOptions): Address {
+  return checkedAddress('address', address)
 }
 
 export function clientAddressOption(what: string, options: MemoryClientOptions): Address {

@@ -3,14 +3,15 @@ import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { Address } from '../address.ts'
 import { known } from '../arguments.ts'
 import type { Handler } from '../handler/run.ts'
+import type { StreamLimits } from '../limits.ts'
+import { type LimitRules, streamRules } from '../server/limit-rules.ts'
 import { ListenerServer } from '../server/listener-server.ts'
 import type { Listener } from '../transport.ts'
 import {
+  addressOption,
   clientAddressOption,
   type MemoryClientOptions,
-  type MemoryServerOptions,
-  memoryNames,
-  memoryOptions
+  type MemoryServerOptions
 } from './memory-options.ts'
 import { MemoryStreamListener } from './memory-stream-listener.ts'
 
@@ -36,7 +37,7 @@ import { MemoryStreamListener } from './memory-stream-listener.ts'
  * await server.close()
  * await serving
  */
-export class MemoryServer extends ListenerServer<StreamRequest, Address> {
+export class MemoryServer extends ListenerServer<StreamRequest, Address, StreamLimits> {
   readonly #listener: MemoryStreamListener
 
   /**
@@ -44,9 +45,10 @@ export class MemoryServer extends ListenerServer<StreamRequest, Address> {
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: MemoryServerOptions = {}, handler?: Handler<StreamRequest>) {
-    known('MemoryServer', options, memoryNames)
+    known('MemoryServer', options, ['address', ...Object.keys(streamRules)])
     super(options, handler)
-    this.#listener = new MemoryStreamListener(memoryOptions(options), this, this.counters)
+    const where = { address: addressOption(options), limits: this.limits }
+    this.#listener = new MemoryStreamListener(where, this, this.counters)
   }
 
   /**
@@ -57,6 +59,11 @@ export class MemoryServer extends ListenerServer<StreamRequest, Address> {
    */
   connect(options: MemoryClientOptions = {}): Duplex {
     return this.#listener.connect(clientAddressOption('connect', options))
+  }
+
+  /** Those of connections. */
+  protected override get limitRules(): LimitRules<StreamLimits> {
+    return streamRules
   }
 
   /** Make the listener. */

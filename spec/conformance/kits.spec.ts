@@ -19,6 +19,7 @@ import {
   type StreamListenerSubject
 } from '../../lib/testing/entry.ts'
 import { memoryDatagramClient, udpClient } from '../support/datagram-clients.ts'
+import { datagramLimits, streamLimits, tlsLimits } from '../support/limits.ts'
 import { listeningSocket, madeSocket } from '../support/made-sockets.ts'
 import { certificates, dialTLS, temporaryPath } from '../support/peers.ts'
 import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
@@ -26,7 +27,8 @@ import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
 const abstractName = (): string => `\0it-kit-${temporaryPath()}`
 const owned = { mode: undefined, uid: undefined, gid: undefined }
 
-const limits = { maxQueuedReplies: 100, sendTimeout: 5_000, receiveBufferSize: undefined, sendBufferSize: undefined }
+const buffers = { receiveBufferSize: undefined, sendBufferSize: undefined }
+const replies = { maxQueuedReplies: 100, sendTimeout: 5_000 }
 const noMulticast = {
   fd: undefined,
   ...{ ipv6Only: false, reusePort: false, broadcast: false, multicast: [] },
@@ -49,7 +51,8 @@ const plain = { backlog: 511, noDelay: false, keepAlive: undefined }
 const tcp = (host: string, native: boolean): StreamSubject => ({
   listener({ server, stats, maxPending, address }) {
     const port = (address as InternetAddress | undefined)?.port ?? 0
-    const options = { ...plain, maxPending, host, port, ipv6Only: false, reusePort: false, reuseAddress: true }
+    const limits = streamLimits({ maxPending })
+    const options = { ...plain, limits, host, port, ipv6Only: false, reusePort: false, reuseAddress: true }
     return tcpListener(native, options, server, stats)
   },
   connect: dialled,
@@ -65,7 +68,7 @@ const tcp = (host: string, native: boolean): StreamSubject => ({
 const unix = (path: () => string, native: boolean): StreamSubject => ({
   listener({ server, stats, maxPending, address }) {
     const at = address?.family === 'unix' ? address.path : path()
-    return unixListener(native, { ...plain, ...owned, maxPending, path: at }, server, stats)
+    return unixListener(native, { ...plain, ...owned, limits: streamLimits({ maxPending }), path: at }, server, stats)
   },
   connect: dialled,
   fixedAddress: true,
@@ -76,9 +79,10 @@ const unix = (path: () => string, native: boolean): StreamSubject => ({
 const tls = (native: boolean): StreamSubject => ({
   ...tcp('127.0.0.1', native),
   listener(made) {
-    const bounds = { maxHandshakes: 100, maxPending: made.maxPending, noDelay: true }
+    const { server, stats, maxPending } = made
+    const context = { server, stats, limits: tlsLimits({ maxHandshakes: 100, maxPending }), noDelay: true }
     const inner = tcp('127.0.0.1', native).listener(made) as Listener<StreamRequest>
-    return new TLSListener(inner, new TLSEngine('TLS', certificates()), bounds, made.server, made.stats)
+    return new TLSListener(inner, new TLSEngine('TLS', certificates()), context)
   },
   connect: async (listener) => {
     const socket = await dialled(listener)
@@ -94,7 +98,7 @@ const inherited = (where: 'IPv4' | (() => string), native: boolean): StreamSubje
   return {
     listener({ server, stats, maxPending }) {
       const { fd } = listeningSocket(where === 'IPv4' ? where : { path: where() })
-      const options = { ...plain, maxPending, fd, keepsBacklog: true }
+      const options = { ...plain, limits: streamLimits({ maxPending }), fd, keepsBacklog: true }
       return (where === 'IPv4' ? tcpListener : unixListener)(native, options, server, stats)
     },
     connect: dialled,
@@ -129,7 +133,8 @@ const streams: readonly StreamListenerSubject[] = [
 const udp = (host: string, native: boolean): Omit<DatagramListenerSubject, 'name'> => ({
   listener: ({ server, stats, maxPending, maxPacketSize, address }) => {
     const port = (address as InternetAddress | undefined)?.port ?? 0
-    return udpListener(native, { ...limits, ...noMulticast, host, port, maxPending, maxPacketSize }, server, stats)
+    const limits = datagramLimits({ ...replies, maxPending, maxPacketSize })
+    return udpListener(native, { ...buffers, ...noMulticast, limits, host, port }, server, stats)
   },
   client: ({ address }) => udpClient(address as InternetAddress),
   fixedAddress: true,
@@ -139,7 +144,8 @@ const udp = (host: string, native: boolean): Omit<DatagramListenerSubject, 'name
 
 const inheritedUDP = (native: boolean): Omit<DatagramListenerSubject, 'name'> => ({
   listener: ({ server, stats, maxPending, maxPacketSize }) => {
-    const bounds = { ...limits, ...noMulticast, maxPending, maxPacketSize }
+    const limits = datagramLimits({ ...replies, maxPending, maxPacketSize })
+    const bounds = { ...buffers, ...noMulticast, limits }
     const { fd } = madeSocket('IPv4', 'datagram')
     return udpListener(native, { ...bounds, host: '', port: 0, fd }, server, stats)
   },
@@ -152,7 +158,7 @@ const inheritedUDP = (native: boolean): Omit<DatagramListenerSubject, 'name'> =>
 const inheritedUnixDatagrams: Omit<DatagramListenerSubject, 'name'> = {
   listener: ({ server, stats, maxPending, maxPacketSize }) => {
     const { fd } = madeSocket({ path: temporaryPath() }, 'datagram')
-    const options = { ...limits, maxPending, maxPacketSize, fd }
+    const options = { ...buffers, limits: datagramLimits({ ...replies, maxPending, maxPacketSize }), fd }
     return new NativeDatagramListener(new InheritedDatagramBinding(options), options, server, stats)
   },
   client: ({ address }) => unixDatagramClient((address as UnixAddress).path, temporaryPath()),
@@ -163,7 +169,8 @@ const inheritedUnixDatagrams: Omit<DatagramListenerSubject, 'name'> = {
 
 const unixDatagrams = (path: () => string): Omit<DatagramListenerSubject, 'name'> => ({
   listener: ({ server, stats, maxPending, maxPacketSize, address }) => {
-    const options = { ...limits, ...owned, maxPending, maxPacketSize, path: (address as UnixAddress)?.path ?? path() }
+    const limits = datagramLimits({ ...replies, maxPending, maxPacketSize })
+    const options = { ...buffers, ...owned, limits, path: (address as UnixAddress)?.path ?? path() }
     return new NativeDatagramListener(new UnixDatagramBinding(options), options, server, stats)
   },
   client: ({ address }) => unixDatagramClient((address as UnixAddress).path, path()),

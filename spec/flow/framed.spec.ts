@@ -37,7 +37,7 @@ describe('framed', () => {
     for (const frame of frames) {
       expect(frame.server).toBe(server)
       expect(frame.clientAddress).toBe(frame.connection.clientAddress)
-      expect(frame.stopping).toBe(server.stopping)
+      expect(frame.stopping.aborted).toBe(false)
     }
     await server.close()
     await ended

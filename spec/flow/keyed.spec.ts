@@ -198,7 +198,7 @@ describe('parallel with a key', () => {
     expect(begun).toEqual(['a1'])
     expect(server.ended.get('a2')).toBe('aborted')
     expect(server.errors).toMatchObject([{ code: 'ERR_REQUEST_ABORTED', origin: { message: 'gone' } }])
-    expect(starts.messages).toHaveLength(2)
+    expect(starts.messages).toHaveLength(3)
     end('a1', 'a3')
     await server.close()
     await ended.promise

@@ -4,7 +4,7 @@ import { turns, watch } from '../support/turns.ts'
 
 describe('Channel', () => {
   it('hands items over in order', async () => {
-    const channel = new Channel<number>(100)
+    const channel = new Channel<number>({ maxPending: 100 })
     for (let i = 0; i < 40; i++) expect(channel.offer(i)).toBe(true)
     expect(channel.size).toBe(40)
     for (let i = 0; i < 40; i++) expect(await channel.take()).toBe(i)
@@ -12,7 +12,7 @@ describe('Channel', () => {
   })
 
   it('gives an item to the reader that waits', async () => {
-    const channel = new Channel<string>(1)
+    const channel = new Channel<string>({ maxPending: 1 })
     const taking = watch(channel.take())
     await turns()
     expect(taking.state).toBe('pending')
@@ -22,7 +22,7 @@ describe('Channel', () => {
   })
 
   it('holds no more than its limit: what is over it stays with the caller', async () => {
-    const channel = new Channel<string>(2)
+    const channel = new Channel<string>({ maxPending: 2 })
     expect(['a', 'b', 'c', 'd'].map((letter) => channel.offer(letter))).toEqual([true, true, false, false])
     expect(channel.size).toBe(2)
     expect(await channel.take()).toBe('a')
@@ -32,7 +32,7 @@ describe('Channel', () => {
   })
 
   it('ends after what waits', async () => {
-    const channel = new Channel<string>(5)
+    const channel = new Channel<string>({ maxPending: 5 })
     channel.offer('a')
     channel.offer('b')
     channel.end()
@@ -44,7 +44,7 @@ describe('Channel', () => {
 
   it('ends with an error after what waits, and keeps to it', async () => {
     const dead = new Error('dead')
-    const channel = new Channel<string>(5)
+    const channel = new Channel<string>({ maxPending: 5 })
     channel.offer('a')
     channel.offer('b')
     channel.end(dead)
@@ -56,8 +56,8 @@ describe('Channel', () => {
   })
 
   it('wakes the reader that waits: with the end, or with the error', async () => {
-    const well = new Channel<string>(1)
-    const badly = new Channel<string>(1)
+    const well = new Channel<string>({ maxPending: 1 })
+    const badly = new Channel<string>({ maxPending: 1 })
     const dead = new Error('dead')
     const reading = [watch(well.take()), watch(badly.take())]
     well.end()
@@ -69,7 +69,7 @@ describe('Channel', () => {
   })
 
   it('gives back what waits when it is discarded, in order, and takes nothing more', async () => {
-    const channel = new Channel<string>(40)
+    const channel = new Channel<string>({ maxPending: 40 })
     const letters = 'abcdefghijklmnopqrstuvwxyz'.split('')
     for (const letter of letters) channel.offer(letter)
     expect(await channel.take()).toBe('a')
@@ -88,7 +88,7 @@ describe('Channel', () => {
   })
 
   it('wakes the reader that waits when it is discarded', async () => {
-    const channel = new Channel<string>(1)
+    const channel = new Channel<string>({ maxPending: 1 })
     const taking = watch(channel.take())
     channel.discard(() => expect.unreachable())
     await turns()
@@ -97,7 +97,7 @@ describe('Channel', () => {
   })
 
   it('leaves an item that is being taken to its reader', async () => {
-    const channel = new Channel<string>(2)
+    const channel = new Channel<string>({ maxPending: 2 })
     channel.offer('a')
     channel.offer('b')
     const taking = channel.take()
@@ -111,7 +111,7 @@ describe('Channel', () => {
 
   it('gives back what waits though it had ended with an error', async () => {
     const dead = new Error('dead')
-    const channel = new Channel<string>(2)
+    const channel = new Channel<string>({ maxPending: 2 })
     channel.offer('a')
     channel.end(dead)
     const back: string[] = []

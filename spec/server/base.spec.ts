@@ -391,7 +391,7 @@ describe('getRequest', () => {
     server.asked[0]?.answer.resolve(late)
     await gone(late)
     expect(server.books).toEqual(['late given back (aborted)'])
-    expect(refused.messages).toEqual([{ clientAddress: undefined, reason: 'closing' }])
+    expect(refused.messages).toEqual([{ server, clientAddress: undefined, reason: 'closing' }])
     expect(server.stats()).toMatchObject({ refused: 1, served: 0, failed: 0, open: 0, waiting: 0 })
     expect(verified).toBe(0)
     expect(server.errors).toEqual([])

@@ -70,7 +70,7 @@ describe('close', () => {
     for (const client of clients) client.end()
     await Promise.all(ends)
     expect(refused.messages).toEqual(
-      expect.arrayContaining(ports.map((clientAddress) => ({ clientAddress, reason: 'closing' })))
+      expect.arrayContaining(ports.map((clientAddress) => ({ server, clientAddress, reason: 'closing' })))
     )
     expect(refused.messages.length).toBe(3)
     expect(server.stats()).toMatchObject({ refused: 3, waiting: 0, open: 0 })

@@ -199,7 +199,7 @@ for (const [mode, serve] of Object.entries(modes)) {
           ['closeRequest', request, { status: 'aborted', reason }],
           ...closing
         ])
-        expect(refused.messages).toEqual([{ clientAddress: request?.clientAddress, reason: 'verify' }])
+        expect(refused.messages).toEqual([{ server, clientAddress: request?.clientAddress, reason: 'verify' }])
       })
     }
 

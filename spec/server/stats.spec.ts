@@ -3,22 +3,13 @@ import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { type DroppedEvent, parallel, type RefusedEvent, type StreamRequest, sequential } from '../../lib/index.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
+import { zeroStats } from '../../lib/stats.ts'
 import { overhear } from '../support/events.ts'
 import { dial, exchange, exchangeDatagram } from '../support/peers.ts'
 import { QuietTCPServer, QuietUDPServer } from '../support/quiet.ts'
 import { gone } from '../support/servers.ts'
 
-const zero = {
-  accepted: 0,
-  refused: 0,
-  dropped: 0,
-  served: 0,
-  failed: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  open: 0,
-  waiting: 0
-}
+const zero = { ...zeroStats(), open: 0, waiting: 0 }
 
 describe('stats', () => {
   it('begin at zero, and each is a copy', async () => {
@@ -136,9 +127,9 @@ describe('stats', () => {
     surplus.on('error', () => {}).resume()
     await once(surplus.end(), 'close')
     expect(refused.messages).toEqual([
-      { clientAddress: { family: 'IPv4', host: '127.0.0.1', port }, reason: 'pending' }
+      { server, clientAddress: { family: 'IPv4', host: '127.0.0.1', port }, reason: 'pending' }
     ])
-    expect(server.stats()).toMatchObject({ accepted: 2, refused: 1, open: 0, waiting: 2 })
+    expect(server.stats()).toMatchObject({ accepted: 2, refused: 1, refusedBy: { pending: 1 }, open: 0, waiting: 2 })
     for (const client of clients) client.on('error', () => {}).destroy()
     await server.close()
   })
@@ -156,10 +147,17 @@ describe('stats', () => {
     await dropped.count(2)
     const clientAddress = { family: 'IPv4', host: '127.0.0.1', port }
     expect(dropped.messages).toEqual([
-      { clientAddress, bytes: 6, reason: 'size' },
-      { clientAddress, bytes: 5, reason: 'pending' }
+      { server, clientAddress, bytes: 6, reason: 'size' },
+      { server, clientAddress, bytes: 5, reason: 'pending' }
     ])
-    expect(server.stats()).toEqual({ ...zero, accepted: 1, dropped: 2, bytesIn: 5, waiting: 1 })
+    expect(server.stats()).toEqual({
+      ...zero,
+      accepted: 1,
+      dropped: 2,
+      droppedBy: { ...zero.droppedBy, size: 1, pending: 1 },
+      bytesIn: 5,
+      waiting: 1
+    })
     expect(await server.close()).toEqual({ finished: 0, aborted: 0, refused: 1, stillOpen: [] })
     client.close()
   })

@@ -92,14 +92,18 @@ describe('a handshake that fails', () => {
       expect(printed).toBe('')
       const [failure, success] = ended.messages
       const { clientAddress } = accepted.messages[0] as AcceptedEvent
-      expect(refused.messages).toEqual([{ clientAddress, reason: 'handshake' }])
+      expect(refused.messages).toMatchObject([{ clientAddress, reason: 'handshake' }])
       expect(failure).toMatchObject({
         clientAddress,
         elapsed: expect.any(Number),
         error: { code: 'ERR_REQUEST_ABORTED', cause: 'handshake', origin: expect.any(Error) }
       })
       expect(failure?.error?.message).toMatch(/^The TLS handshake with 127\.0\.0\.1:\d+ failed: .+/)
-      expect(success).toEqual({ clientAddress: expect.anything(), elapsed: expect.any(Number) })
+      expect(success).toEqual({
+        server: expect.anything(),
+        clientAddress: expect.anything(),
+        elapsed: expect.any(Number)
+      })
     })
   }
 

@@ -60,8 +60,8 @@ describe.for(grid)('UDP on $host by $backend', ({ backend, host }) => {
     expect(server.stats()).toMatchObject({ accepted: 1, dropped: 2, bytesIn: 10 })
     const clientAddress = { family: host === '::1' ? 'IPv6' : 'IPv4', host, port: peer.port }
     expect(drops.messages).toEqual([
-      { clientAddress, bytes: 11, reason: 'size' },
-      { clientAddress, bytes: 9_000, reason: 'size' }
+      { server, clientAddress, bytes: 11, reason: 'size' },
+      { server, clientAddress, bytes: 9_000, reason: 'size' }
     ])
     expect(peer.got.length).toBe(1)
   })
@@ -222,7 +222,7 @@ describe.for(backends)('an address of %s', (backend) => {
     const reply = await peer.exchange({ host: '127.0.0.1', port: server.address.port }, 'four')
     expect(reply.toString()).toBe('four')
     expect(accepted.messages).toEqual([
-      { clientAddress: { family: 'IPv6', host: '::ffff:127.0.0.1', port: peer.port } }
+      { server, clientAddress: { family: 'IPv6', host: '::ffff:127.0.0.1', port: peer.port } }
     ])
     const six = await UDPPeer.bound('::1')
     expect((await six.exchange({ host: '::1', port: server.address.port }, 'six')).toString()).toBe('six')

@@ -87,8 +87,8 @@ describe.for(['path', 'abstract name'] as const)('Unix datagrams at a %s', (kind
     expect(server.stats()).toMatchObject({ accepted: 1, dropped: 2, bytesIn: 10 })
     const clientAddress = { family: 'unix', path: peer.path }
     expect(drops.messages).toEqual([
-      { clientAddress, bytes: 11, reason: 'size' },
-      { clientAddress, bytes: 200_000, reason: 'size' }
+      { server, clientAddress, bytes: 11, reason: 'size' },
+      { server, clientAddress, bytes: 200_000, reason: 'size' }
     ])
   })
 

@@ -1,15 +1,10 @@
 import { isIP } from 'node:net'
+import type { DatagramLimits } from '../../limits.ts'
 
-/** Bounds of every datagram listener: checked by the server. */
-export interface DatagramLimits {
-  /** The most datagrams that wait here to be accepted; natively at the close only. */
-  readonly maxPending: number
-  /** A larger datagram is dropped. */
-  readonly maxPacketSize: number
-  /** The most replies that wait for room at their peers. */
-  readonly maxQueuedReplies: number
-  /** Milliseconds that a reply waits for room at its peer; of no effect by `node:dgram`. */
-  readonly sendTimeout: number
+/** How datagrams are received, by every listener: checked by the server. */
+export interface DatagramListenerOptions {
+  /** The limits, which may change while it listens. */
+  readonly limits: Readonly<DatagramLimits>
   /** SO_RCVBUF; `undefined` for the system's. */
   readonly receiveBufferSize: number | undefined
   /** SO_SNDBUF; `undefined` for the system's. */
@@ -25,7 +20,7 @@ export interface MulticastGroup {
 }
 
 /** Where a UDP listener listens, and how: checked by the server. */
-export interface UDPListenerOptions extends DatagramLimits {
+export interface UDPListenerOptions extends DatagramListenerOptions {
   /** A socket that was made elsewhere and is bound, in place of all that says where to listen. */
   readonly fd: number | undefined
   /** A name or a numeric address. */
@@ -49,7 +44,7 @@ export interface UDPListenerOptions extends DatagramLimits {
 }
 
 /** A Unix datagram socket that was made elsewhere. */
-export interface InheritedDatagramOptions extends DatagramLimits {
+export interface InheritedDatagramOptions extends DatagramListenerOptions {
   /** It is bound. */
   readonly fd: number
 }

@@ -59,6 +59,6 @@ export class DatagramRequest extends MessageRequest {
   protected override cut(error: AbortedError): void {
     super.cut(error)
     // Whoever closed it was told that all is well.
-    if (this.#queued) notDelivered(this.clientAddress, error)
+    if (this.#queued) notDelivered(this.server, this.clientAddress, error)
   }
 }

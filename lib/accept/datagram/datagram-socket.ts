@@ -3,22 +3,22 @@ import { libc } from '../native/libc.ts'
 import { openSocket } from '../native/open-socket.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_DGRAM } from '../native/socket-type.ts'
-import type { DatagramLimits } from './datagram-options.ts'
+import type { DatagramListenerOptions } from './datagram-options.ts'
 
 /**
  * A bound datagram socket that never blocks.
  *
  * @param family - AF_INET, AF_INET6 or AF_UNIX
- * @param limits - its buffers
+ * @param options - its buffers
  * @param prepare - sets options and binds; where it throws the descriptor is closed
  */
 export function datagramSocket(
   family: number,
-  limits: DatagramLimits,
+  options: DatagramListenerOptions,
   prepare: (fd: number) => void | Promise<void>
 ): Promise<number> {
   return openSocket(family, SOCK_DGRAM, (fd) => {
-    setBuffers(fd, limits)
+    setBuffers(fd, options)
     return prepare(fd)
   })
 }
@@ -28,19 +28,19 @@ export function datagramSocket(
  *
  * @param fd - the descriptor
  * @param kind - what it must be
- * @param limits - its buffers
+ * @param options - its buffers
  * @param prepare - sets options; where it throws the copy is closed, and the descriptor stays
  */
 export function inheritedDatagramSocket(
   fd: number,
   kind: 'UDP socket' | 'Unix datagram socket',
-  limits: DatagramLimits,
+  options: DatagramListenerOptions,
   prepare: (fd: number) => void = () => {}
 ): number {
   const { close } = libc()
   const copy = copySocket(fd, kind)
   try {
-    setBuffers(copy, limits)
+    setBuffers(copy, options)
     prepare(copy)
   } catch (error) {
     close(copy)
@@ -49,7 +49,7 @@ export function inheritedDatagramSocket(
   return copy
 }
 
-function setBuffers(fd: number, { receiveBufferSize, sendBufferSize }: DatagramLimits): void {
+function setBuffers(fd: number, { receiveBufferSize, sendBufferSize }: DatagramListenerOptions): void {
   if (receiveBufferSize !== undefined) setOption(fd, socketOptions.receiveBufferSize, receiveBufferSize)
   if (sendBufferSize !== undefined) setOption(fd, socketOptions.sendBufferSize, sendBufferSize)
 }

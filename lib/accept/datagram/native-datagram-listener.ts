@@ -1,8 +1,9 @@
 import { type Address, formatAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { accepted } from '../../events.ts'
+import { acceptError, accepted } from '../../events.ts'
+import type { DatagramLimits } from '../../limits.ts'
 import type { Request, RequestServer } from '../../request.ts'
-import type { Stats } from '../../stats.ts'
+import type { DropReason, Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { boundAddress } from '../native/bind-socket.ts'
@@ -14,7 +15,7 @@ import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { ProcessHold } from '../process-hold.ts'
 import { type MessageRequest, repliesLater } from '../request/message-request.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
-import type { DatagramLimits } from './datagram-options.ts'
+import type { DatagramListenerOptions } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
 import { drop } from './drop.ts'
 import { type IncomingBatch, incomingBatch } from './incoming-batch.ts'
@@ -46,7 +47,7 @@ interface Sender {
  */
 export class NativeDatagramListener implements Listener<DatagramRequest> {
   readonly #binding: DatagramBinding
-  readonly #limits: DatagramLimits
+  readonly #limits: Readonly<DatagramLimits>
   readonly #owner: RequestServer
   readonly #stats: Stats
   readonly #outbox: Outbox
@@ -65,25 +66,25 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
   #fd = -1
   #intake: OnDemand<DatagramRequest> | undefined
   #address: Address | undefined
+  #suspended = false
   #closed = false
   #released = false
 
   /**
    * @param binding - makes the socket
-   * @param limits - its bounds
+   * @param options - its bounds
    * @param owner - the server whose requests they are
    * @param stats - where they are counted
    */
-  constructor(binding: DatagramBinding, limits: DatagramLimits, owner: RequestServer, stats: Stats) {
+  constructor(binding: DatagramBinding, { limits }: DatagramListenerOptions, owner: RequestServer, stats: Stats) {
     this.#binding = binding
     this.#limits = limits
     this.#owner = owner
     this.#stats = stats
     this.#outbox = new Outbox({
       send: (reply) => this.#send(reply),
-      limit: limits.maxQueuedReplies,
-      share: binding.peersFill ? Math.ceil(limits.maxQueuedReplies * peersShare) : limits.maxQueuedReplies,
-      timeout: limits.sendTimeout
+      limits,
+      share: binding.peersFill ? peersShare : 1
     })
     this.#most = binding.peersFill ? peersRoom : vectorLength
     this.#outgoing = new OutgoingBatch({
@@ -150,7 +151,20 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
 
   discard(): void {
     for (const { clientAddress, packet } of [...this.#ahead.splice(0), ...this.#last.splice(0)])
-      drop(this.#stats, clientAddress, packet.length, 'closing')
+      this.#drop(clientAddress, packet.length, 'closing')
+  }
+
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  resume(): void {
+    this.#suspended = false
+    this.#intake?.goOn()
+  }
+
+  limitsChanged(): void {
+    if (this.#fd >= 0) this.#makeRoom()
   }
 
   fileno(): number | undefined {
@@ -169,13 +183,26 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#fd = fd
     this.#intake = new OnDemand(fd, {
       take: (likely) => this.#take(likely),
-      fatal: (error) => listenError(formatAddress(this.#address), error)
+      isHeld: () => this.#suspended,
+      fatal: (error) => listenError(formatAddress(this.#address), error),
+      troubled: (error, verdict) => {
+        if (acceptError.hasSubscribers) acceptError.publish({ server: this.#owner, error, verdict })
+      }
     })
     this.#address = boundAddress(fd)
+    this.#makeRoom()
+    this.#hold.begin()
+  }
+
+  /** For the largest datagram, and a byte that tells of a larger one. */
+  #makeRoom(): void {
     const size = Math.min(this.#binding.largest, this.#limits.maxPacketSize) + 1
     if (slab.length < size) slab = Buffer.allocUnsafeSlow(size)
     this.#size = size
-    this.#hold.begin()
+  }
+
+  #drop(clientAddress: Address | undefined, bytes: number, reason: DropReason): void {
+    drop(this.#stats, { server: this.#owner, clientAddress, bytes, reason })
   }
 
   /** The next datagram. */
@@ -220,13 +247,13 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     const tooLarge = size > this.#limits.maxPacketSize || size > bytes.length
     const { to, clientAddress } = this.#whoSent(names, at, length)
     if (tooLarge || this.waiting >= this.#limits.maxPending) {
-      drop(this.#stats, clientAddress, size, tooLarge ? 'size' : 'pending')
+      this.#drop(clientAddress, size, tooLarge ? 'size' : 'pending')
       return undefined
     }
     const packet = Buffer.from(bytes.length === size ? bytes : bytes.subarray(0, size))
     this.#stats.accepted++
     this.#stats.bytesIn += size
-    if (accepted.hasSubscribers) accepted.publish({ clientAddress })
+    if (accepted.hasSubscribers) accepted.publish({ server: this.#owner, clientAddress })
     const reply = (answer: Buffer, request: MessageRequest): unknown => this.#reply(answer, to, request)
     return new DatagramRequest(this.#owner, packet, clientAddress, reply, this.#binding.peersFill)
   }
@@ -271,7 +298,7 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     const failed = (error: unknown): never => {
       // It has been told already.
       if (this.#binding.peersFill && request.abortReason !== undefined) throw error
-      throw notDelivered(request.clientAddress, error as Error)
+      throw notDelivered(this.#owner, request.clientAddress, error as Error)
     }
     try {
       return this.#outbox.send({ bytes, to, cutOff: () => request.abortReason !== undefined })?.catch(failed)

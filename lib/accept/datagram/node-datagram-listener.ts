@@ -7,7 +7,7 @@ import { acceptError, accepted } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
 import type { RequestServer } from '../../request.ts'
-import type { Stats } from '../../stats.ts'
+import type { DropReason, Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { closeOriginal, isIPv6, unfit } from '../native/inherited-socket.ts'
@@ -43,6 +43,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   #address: Address | undefined
   #received = 0
   #closing: Promise<void> | undefined
+  #suspended = false
   #closed = false
   #released: Promise<void> | undefined
 
@@ -55,7 +56,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
     this.#options = options
     this.#owner = owner
     this.#stats = stats
-    this.#channel = new Channel(options.maxPending)
+    this.#channel = new Channel(options.limits)
     this.#six = options.fd === undefined ? isIP(options.host) === 6 : isIPv6(options.fd)
     const settings: SocketOptions & { reusePort?: boolean } = {
       type: this.#six ? 'udp6' : 'udp4',
@@ -147,9 +148,19 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   discard(): void {
     this.#closed = true
     this.#channel.discard((request) => {
-      drop(this.#stats, request.clientAddress, request.packet.length, 'closing')
+      this.#drop(request.clientAddress, request.packet.length, 'closing')
     })
   }
+
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  resume(): void {
+    this.#suspended = false
+  }
+
+  limitsChanged(): void {}
 
   fileno(): number | undefined {
     return undefined
@@ -164,7 +175,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   }
 
   async #shut(): Promise<void> {
-    await quiet(() => this.#received, this.#options.maxPending)
+    await quiet(() => this.#received, this.#options.limits.maxPending)
     this.#closed = true
     this.#channel.end()
     const { fd } = this.#options
@@ -201,23 +212,28 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   #receive(packet: Buffer, from: RemoteInfo): void {
     this.#received++
     const clientAddress = internetAddress(from.family, from.address, from.port)
-    if (packet.length > this.#options.maxPacketSize) drop(this.#stats, clientAddress, packet.length, 'size')
+    if (packet.length > this.#options.limits.maxPacketSize) this.#drop(clientAddress, packet.length, 'size')
+    else if (this.#suspended && this.#closing === undefined) this.#drop(clientAddress, packet.length, 'suspended')
     else if (
       this.#channel.offer(new DatagramRequest(this.#owner, packet, clientAddress, (bytes) => this.#reply(bytes, from)))
     ) {
       this.#stats.accepted++
       this.#stats.bytesIn += packet.length
-      if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    } else drop(this.#stats, clientAddress, packet.length, this.#closed ? 'closing' : 'pending')
+      if (accepted.hasSubscribers) accepted.publish({ server: this.#owner, clientAddress })
+    } else this.#drop(clientAddress, packet.length, this.#closed ? 'closing' : 'pending')
+  }
+
+  #drop(clientAddress: Address | undefined, bytes: number, reason: DropReason): void {
+    drop(this.#stats, { server: this.#owner, clientAddress, bytes, reason })
   }
 
   #reply(bytes: Buffer, to: RemoteInfo): Promise<void> {
     return new Promise((resolve, reject) => {
       // Those that libuv could not send at once.
       const waiting = this.#socket.getSendQueueCount?.() ?? 0
-      if (waiting >= this.#options.maxQueuedReplies) {
+      if (waiting >= this.#options.limits.maxQueuedReplies) {
         const full = Object.assign(new Error(`${waiting} replies wait already to be sent`), { code: 'ENOBUFS' })
-        reject(notDelivered(internetAddress(to.family, to.address, to.port), full))
+        reject(notDelivered(this.#owner, internetAddress(to.family, to.address, to.port), full))
         return
       }
       this.#socket.send(bytes, to.port, to.address, (error) => {
@@ -226,14 +242,14 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
           resolve()
           return
         }
-        reject(notDelivered(internetAddress(to.family, to.address, to.port), error))
+        reject(notDelivered(this.#owner, internetAddress(to.family, to.address, to.port), error))
       })
     })
   }
 
   #troubled(error: Error): void {
     const verdict = triage(error)
-    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (acceptError.hasSubscribers) acceptError.publish({ server: this.#owner, error, verdict })
     if (verdict === 'fatal') this.#channel.end(listenError(formatAddress(this.#address), error))
   }
 }

@@ -13,16 +13,14 @@ export interface Reply {
 export interface OutboxEnds {
   /** Sends at once: `false` where there is no room; throws where it can't be sent at all. */
   readonly send: (reply: Reply) => boolean
-  /** The most replies that wait. */
-  readonly limit: number
-  /** The most of them that wait for one peer. */
+  /** The most replies that wait, and the milliseconds that one waits: as they are now. */
+  readonly limits: { readonly maxQueuedReplies: number; readonly sendTimeout: number }
+  /** What part of them may wait for one peer. */
   readonly share: number
-  /** Milliseconds that one waits. */
-  readonly timeout: number
 }
 
 interface Waiting extends Reply {
-  readonly until: number
+  readonly since: number
   readonly sent: Deferred<void>
 }
 
@@ -67,9 +65,12 @@ export class Outbox {
     const key = this.#size === 0 ? undefined : reply.to.toString('latin1')
     const peer = key === undefined ? undefined : this.#peers.get(key)
     if (peer === undefined && this.#ends.send(reply)) return
-    if (this.#size >= this.#ends.limit) throw full(`${this.#size} replies wait already for peers that do not read`)
+    const { limits, share } = this.#ends
+    if (this.#size >= limits.maxQueuedReplies)
+      throw full(`${this.#size} replies wait already for peers that do not read`)
     const waiting = peer?.replies.length ?? 0
-    if (waiting >= this.#ends.share) throw full(`${waiting} replies wait already for the peer, which does not read`)
+    if (waiting >= Math.ceil(limits.maxQueuedReplies * share))
+      throw full(`${waiting} replies wait already for the peer, which does not read`)
     return this.#keep(key ?? reply.to.toString('latin1'), reply)
   }
 
@@ -83,7 +84,7 @@ export class Outbox {
 
   #keep(key: string, reply: Reply): Promise<void> {
     const now = performance.now()
-    const waiting: Waiting = { ...reply, until: now + this.#ends.timeout, sent: deferred<void>() }
+    const waiting: Waiting = { ...reply, since: now, sent: deferred<void>() }
     const peer = this.#peers.get(key)
     if (peer === undefined) {
       this.#peers.set(key, { key, replies: [waiting], delay: 0, due: now })
@@ -125,8 +126,9 @@ export class Outbox {
   #leaves(reply: Waiting, now: number): boolean {
     try {
       if (!reply.cutOff() && !this.#ends.send(reply)) {
-        if (now < reply.until) return false
-        throw Object.assign(new Error(`the peer took nothing for ${this.#ends.timeout} ms`), { code: 'ETIMEDOUT' })
+        const { sendTimeout } = this.#ends.limits
+        if (now - reply.since < sendTimeout) return false
+        throw Object.assign(new Error(`the peer took nothing for ${sendTimeout} ms`), { code: 'ETIMEDOUT' })
       }
       reply.sent.resolve()
     } catch (error) {

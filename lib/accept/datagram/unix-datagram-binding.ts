@@ -5,7 +5,7 @@ import { libc } from '../native/libc.ts'
 import { AF_UNIX, encodeUnix } from '../native/sockaddr.ts'
 import { bindOwned, checkLength, isAbstract, UnixPath, type UnixPathOptions } from '../unix/unix-path.ts'
 import type { DatagramBinding } from './datagram-binding.ts'
-import type { DatagramLimits } from './datagram-options.ts'
+import type { DatagramListenerOptions } from './datagram-options.ts'
 import { datagramSocket } from './datagram-socket.ts'
 
 const SHUT_RD = 0
@@ -16,11 +16,11 @@ export class UnixDatagramBinding implements DatagramBinding {
   readonly isShared = false
   readonly largest = largestDatagram()
   readonly peersFill = true
-  readonly #options: UnixPathOptions & DatagramLimits
+  readonly #options: UnixPathOptions & DatagramListenerOptions
   #path: UnixPath | undefined
 
   /** @param options - where, and whose */
-  constructor(options: UnixPathOptions & DatagramLimits) {
+  constructor(options: UnixPathOptions & DatagramListenerOptions) {
     this.#options = options
     this.where = formatPath(options.path)
   }

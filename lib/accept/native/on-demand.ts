@@ -1,8 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { type Flushable, flushThisTurn, flushWithTurn } from '../../bytes/flush-turn.ts'
-import { acceptError } from '../../events.ts'
 import { type Deferred, pending } from '../../iterator/deferred.ts'
-import { triage } from '../triage.ts'
+import { triage, type Verdict } from '../triage.ts'
 import { Readiness } from './readiness.ts'
 
 // So many in one turn of the loop, or for so many milliseconds where handlers take long; then timers and other sockets
@@ -25,8 +24,12 @@ export interface OnDemandEnds<T> {
    * @param likely - how many more will be asked for, going by this turn of the loop and the one before; 1 at least
    */
   readonly take: (likely: number) => T | typeof skipped | undefined
+  /** Whether nothing may be taken in now, but at the close: {@link OnDemand.goOn} says when that is over. */
+  readonly isHeld?: () => boolean
   /** The error that a dead listener ends with. */
   readonly fatal: (error: NodeJS.ErrnoException) => Error
+  /** Taking in has failed. */
+  readonly troubled: (error: NodeJS.ErrnoException, verdict: Verdict) => void
 }
 
 /** Takes in from a descriptor when somebody asks, and not before: what nobody asks for stays in the kernel. */
@@ -43,6 +46,7 @@ export class OnDemand<T> implements Flushable {
   #pause = 0
   #shortage: string | undefined
   #timer: NodeJS.Timeout | undefined
+  #takesAll = false
   #closed = false
 
   /**
@@ -57,13 +61,18 @@ export class OnDemand<T> implements Flushable {
   /** The next one; one caller at a time. `undefined` after the close. Throws, or rejects, where the listener is dead. */
   next(): T | undefined | Promise<T | undefined> {
     if (this.#closed) return undefined
-    if (this.#pause === 0 && !this.#spent()) {
+    if (this.#pause === 0 && !this.#spent() && !this.#isHeld) {
       const item = this.#take()
       if (item !== undefined) return item
     }
     this.#parked = pending<T | undefined>()
     this.#later()
     return this.#parked.promise
+  }
+
+  /** It is not held any more. */
+  goOn(): void {
+    if (this.#parked !== undefined) setImmediate(this.#wake)
   }
 
   /**
@@ -80,6 +89,7 @@ export class OnDemand<T> implements Flushable {
 
   /** Takes in all that is there, however much: before the close, when nothing more comes. Throws as `next` does. */
   takeAll(each: (item: T) => void): void {
+    this.#takesAll = true
     this.#taken = Number.NEGATIVE_INFINITY
     this.#given = Number.POSITIVE_INFINITY
     this.#inTurn = true
@@ -100,7 +110,7 @@ export class OnDemand<T> implements Flushable {
     flushWithTurn()
     if (!this.#inTurn) flushThisTurn(this)
     this.#inTurn = true
-    if (this.#parked === undefined || this.#closed) return
+    if (this.#parked === undefined || this.#closed || this.#isHeld) return
     try {
       const item = this.#take()
       if (item === undefined) this.#later()
@@ -112,7 +122,12 @@ export class OnDemand<T> implements Flushable {
     }
   }
 
+  get #isHeld(): boolean {
+    return this.#ends.isHeld?.() === true && !this.#takesAll
+  }
+
   #later(): void {
+    if (this.#isHeld) return
     if (this.#pause > 0) this.#timer = setTimeout(this.#wake, this.#pause).unref()
     else if (this.#spent()) setImmediate(this.#wake)
     else this.#readiness.wait()
@@ -148,7 +163,7 @@ export class OnDemand<T> implements Flushable {
       } catch (error) {
         if (!this.#goesOn(error as NodeJS.ErrnoException)) return undefined
       }
-    } while (!this.#spent())
+    } while (!this.#spent() && !this.#isHeld)
     return undefined
   }
 
@@ -160,7 +175,7 @@ export class OnDemand<T> implements Flushable {
     const isNews =
       verdict !== 'wait' || this.#pause === 0 || this.#pause === longestPause || this.#shortage !== error.code
     this.#shortage = error.code
-    if (isNews && acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (isNews) this.#ends.troubled(error, verdict)
     if (verdict === 'fatal') throw this.#ends.fatal(error)
     if (verdict === 'wait') this.#pause = Math.min(longestPause, Math.max(shortestPause, this.#pause * 2))
     return verdict === 'skip'

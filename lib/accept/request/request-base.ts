@@ -8,7 +8,9 @@ import { type Runner, type Settlement, toError } from '../../outcome.ts'
 import type { Request, RequestServer } from '../../request.ts'
 import type { RFile } from '../../rfile.ts'
 import type { WFile, Writable } from '../../wfile.ts'
+import { type Life, life } from './life.ts'
 import { type Seat, seat } from './seat.ts'
+import { Stopping } from './stopping.ts'
 
 const well: Settlement = { status: 'fulfilled', value: undefined }
 
@@ -19,11 +21,14 @@ export abstract class RequestBase implements Request {
   /** Where it comes from; `undefined` where there is no such thing (a row). */
   readonly clientAddress: Address | undefined;
   /** @internal */
-  [seat]: Seat | undefined = undefined
+  [seat]: Seat | undefined = undefined;
+  /** @internal */
+  [life]: Life = undefined
   /** Set by a pool: the child process or the thread in which the handler ran. */
   ranBy: Runner | undefined = undefined
   #held = false
   #signal: LazySignal | undefined
+  #stopping: Stopping | undefined
   #isClosing = false
   #closing: Promise<void> | undefined
   #gone = false
@@ -76,7 +81,11 @@ export abstract class RequestBase implements Request {
 
   /** Aborts when the server begins to close: finish soon. */
   get stopping(): AbortSignal {
-    return this.server.stopping
+    if (this.#stopping === undefined) {
+      this.#stopping = new Stopping(this.server)
+      if (this.#gone) this.#stopping.end()
+    }
+    return this.#stopping.signal
   }
 
   /** The input, as it-pipe wants it: the rfile itself. */
@@ -143,7 +152,8 @@ export abstract class RequestBase implements Request {
     try {
       await this.close()
     } catch (error) {
-      if (undelivered.hasSubscribers) undelivered.publish({ clientAddress: this.clientAddress, error })
+      if (undelivered.hasSubscribers)
+        undelivered.publish({ server: this.server, clientAddress: this.clientAddress, error })
     }
   }
 
@@ -190,6 +200,7 @@ export abstract class RequestBase implements Request {
   protected leave(outcome: Settlement = this.#outcome): void {
     if (this.#gone) return
     this.#gone = true
+    this.#stopping?.end()
     this.#outcome = this.abortReason === undefined ? outcome : { status: 'aborted', reason: this.abortReason }
     const first = this.#listener
     const listeners = this.#listeners

@@ -13,6 +13,10 @@ export interface Seat {
   at: number
   /** When it was taken, in milliseconds of `performance.now()`. */
   readonly since: number
+  /** Bytes that had come in when it was looked at last. */
+  bytes: number
+  /** When it was last seen that it did not wait for its peer, or that bytes had come. */
+  quietSince: number
   /** How the request ended whose handler is at work still. */
   gone: Settlement | undefined
 }

@@ -1,5 +1,9 @@
+import type { Address } from '../../address.ts'
+
 /** Who is told what happens to the socket. */
 export interface FlowHost {
+  /** Where the peer is. */
+  readonly clientAddress: Address | undefined
   /** The peer reset the connection, or can't be written to. */
   peerGone(error: Error): void
   /** A read or a write has waited for the `timeout`. */

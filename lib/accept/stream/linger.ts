@@ -1,68 +1,92 @@
 /** A connection that all has been sent to. */
 export interface Lingering {
-  /** Let go at once. */
-  destroy(): void
+  /** The peer has not ended in time. */
+  waitedLongEnough(): void
 }
-
-// After the reply and our end have left, what the peer still sends is read and dropped for this long: closing on unread
-// input makes the kernel send a reset, and the reset can overtake the reply.
-const patience = 1_000
 
 /** A place among those who linger. */
 export interface Place {
   readonly socket: Lingering
+  readonly queue: LingerQueue
   readonly until: number
   before: Place | undefined
   after: Place | undefined
   taken: boolean
 }
 
-// All wait equally long, so the order of arrival is the order of leaving, and one timer serves them all. A list, of which
-// those who leave early keep nothing alive.
-let first: Place | undefined
-let last: Place | undefined
-let timer: NodeJS.Timeout | undefined
+/**
+ * Those who linger equally long: the order of arrival is the order of leaving, and one timer serves them all. A list, of
+ * which those who leave early keep nothing alive.
+ */
+class LingerQueue {
+  readonly #patience: number
+  #first: Place | undefined
+  #last: Place | undefined
+  #timer: NodeJS.Timeout | undefined
 
-function leave(): void {
-  timer = undefined
-  const now = performance.now()
-  while (first !== undefined) {
-    if (first.until > now) {
-      wait(first.until - now)
-      return
+  constructor(patience: number) {
+    this.#patience = patience
+  }
+
+  enter(socket: Lingering): Place {
+    const until = performance.now() + this.#patience
+    const place: Place = { socket, queue: this, until, before: this.#last, after: undefined, taken: true }
+    if (this.#last === undefined) this.#first = place
+    else this.#last.after = place
+    this.#last = place
+    if (this.#timer === undefined) this.#wait(this.#patience)
+    return place
+  }
+
+  leave({ before, after }: Place): void {
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+  }
+
+  #wait(milliseconds: number): void {
+    // The sockets hold the process, as long as they are open.
+    this.#timer = setTimeout(this.#look, Math.ceil(milliseconds)).unref()
+  }
+
+  readonly #look = (): void => {
+    this.#timer = undefined
+    const now = performance.now()
+    for (let place = this.#first; place !== undefined; place = this.#first) {
+      if (place.until > now) {
+        this.#wait(place.until - now)
+        return
+      }
+      hasLeft(place)
+      place.socket.waitedLongEnough()
     }
-    const { socket } = first
-    hasLeft(first)
-    socket.destroy()
+    queues.delete(this.#patience)
   }
 }
 
-function wait(milliseconds: number): void {
-  // The sockets hold the process, as long as they are open.
-  timer = setTimeout(leave, Math.ceil(milliseconds)).unref()
-}
+const queues = new Map<number, LingerQueue>()
 
 /**
- * Give the peer a moment to end, then destroy the socket.
+ * Give the peer a moment to end. After the reply and our end have left, what the peer still sends is read and dropped
+ * meanwhile: closing on unread input makes the kernel send a reset, and the reset can overtake the reply.
  *
+ * @param socket - told where the peer has not ended by then
+ * @param patience - milliseconds
  * @returns its place, for {@link hasLeft}
  */
-export function linger(socket: Lingering): Place {
-  const place: Place = { socket, until: performance.now() + patience, before: last, after: undefined, taken: true }
-  if (last === undefined) first = place
-  else last.after = place
-  last = place
-  if (timer === undefined) wait(patience)
-  return place
+export function linger(socket: Lingering, patience: number): Place {
+  let queue = queues.get(patience)
+  if (queue === undefined) {
+    queue = new LingerQueue(patience)
+    queues.set(patience, queue)
+  }
+  return queue.enter(socket)
 }
 
 /** The socket has closed before. Safe to call twice. */
 export function hasLeft(place: Place): void {
   if (!place.taken) return
   place.taken = false
-  const { before, after } = place
-  if (before === undefined) first = after
-  else before.after = after
-  if (after === undefined) last = before
-  else after.before = before
+  place.queue.leave(place)
 }

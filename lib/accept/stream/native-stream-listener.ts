@@ -1,5 +1,5 @@
 import { type Address, formatAddress } from '../../address.ts'
-import { accepted } from '../../events.ts'
+import { acceptError, accepted, limitReached } from '../../events.ts'
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
@@ -7,12 +7,15 @@ import { listenError } from '../listen-error.ts'
 import { boundAddress } from '../native/bind-socket.ts'
 import { EAGAIN, libc } from '../native/libc.ts'
 import { type NativeBinding, openBound } from '../native/native-binding.ts'
-import { OnDemand } from '../native/on-demand.ts'
+import { OnDemand, skipped } from '../native/on-demand.ts'
 import { reactor } from '../native/reactor.ts'
 import { decodeAddress, longestSockaddr } from '../native/sockaddr.ts'
 import { setOption, socketOptions } from '../native/socket-options.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK } from '../native/socket-type.ts'
 import { ProcessHold } from '../process-hold.ts'
+import { countRefused } from '../request/count-refused.ts'
+import { Occupancy } from './occupancy.ts'
+import type { StreamContext } from './stream-context.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
 import { turnAway } from './turn-away.ts'
@@ -27,14 +30,15 @@ const clientLength = new Int32Array(1)
 export class NativeStreamListener implements Listener<StreamRequest> {
   readonly #binding: NativeBinding
   readonly #options: StreamListenerOptions
-  readonly #owner: RequestServer
-  readonly #stats: Stats
+  readonly #context: StreamContext & { readonly occupancy: Occupancy }
   // Accepted at the close.
   readonly #last: StreamRequest[] = []
   #fd = -1
   readonly #hold = new ProcessHold()
   #intake: OnDemand<StreamRequest> | undefined
   #address: Address | undefined
+  #suspended = false
+  #toldFull = false
   #closed = false
 
   /**
@@ -46,8 +50,16 @@ export class NativeStreamListener implements Listener<StreamRequest> {
   constructor(binding: NativeBinding, options: StreamListenerOptions, owner: RequestServer, stats: Stats) {
     this.#binding = binding
     this.#options = options
-    this.#owner = owner
-    this.#stats = stats
+    const { limits, noDelay } = options
+    const occupancy = new Occupancy(limits, () => {
+      this.#toldFull = false
+      this.#intake?.goOn()
+    })
+    this.#context = { server: owner, stats, limits, noDelay, occupancy }
+  }
+
+  get occupancy(): Occupancy {
+    return this.#context.occupancy
   }
 
   get address(): Address | undefined {
@@ -97,7 +109,20 @@ export class NativeStreamListener implements Listener<StreamRequest> {
   }
 
   discard(): void {
-    for (const request of this.#last.splice(0)) turnAway(request, 'closing', this.#options.maxPending, this.#stats)
+    for (const request of this.#last.splice(0)) turnAway(request, 'closing', this.#context)
+  }
+
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  resume(): void {
+    this.#suspended = false
+    this.#intake?.goOn()
+  }
+
+  limitsChanged(): void {
+    this.#context.occupancy.look()
   }
 
   fileno(): number | undefined {
@@ -118,23 +143,45 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     this.#hold.begin()
     this.#intake = new OnDemand(fd, {
       take: () => this.#take(),
-      fatal: (error) => listenError(formatAddress(this.#address), error)
+      isHeld: () => this.#suspended || this.#isFull,
+      fatal: (error) => listenError(formatAddress(this.#address), error),
+      troubled: (error, verdict) => {
+        if (acceptError.hasSubscribers) acceptError.publish({ server: this.#context.server, error, verdict })
+      }
     })
   }
 
-  #take(): StreamRequest | undefined {
+  get #isFull(): boolean {
+    const { occupancy, server, limits } = this.#context
+    if (!occupancy.isFull) return false
+    if (!this.#toldFull && limitReached.hasSubscribers) {
+      limitReached.publish({ server, limit: 'maxConnections', value: limits.maxConnections, clientAddress: undefined })
+    }
+    this.#toldFull = true
+    return true
+  }
+
+  #take(): StreamRequest | typeof skipped | undefined {
     clientLength[0] = longestSockaddr
     const fd = libc().accept4(this.#fd, client, clientLength, SOCK_NONBLOCK | SOCK_CLOEXEC)
     if (fd < 0) {
       if (libc().errno() === EAGAIN) return undefined
       throw libc().error('accept4')
     }
-    const { noDelay, keepAlive } = this.#options
+    const { keepAlive } = this.#options
     if (keepAlive !== undefined) probe(fd, keepAlive)
     const clientAddress = decodeAddress(client, clientLength[0])
-    this.#stats.accepted++
-    if (accepted.hasSubscribers) accepted.publish({ clientAddress })
-    return new StreamRequest(fd, this.#owner, clientAddress, this.#stats, noDelay)
+    const { occupancy, server, stats } = this.#context
+    const counted = occupancy.count(clientAddress)
+    if (counted === false) {
+      libc().close(fd)
+      countRefused(stats, { server, clientAddress, reason: 'address' })
+      return skipped
+    }
+    occupancy.enter()
+    stats.accepted++
+    if (accepted.hasSubscribers) accepted.publish({ server, clientAddress })
+    return new StreamRequest(fd, clientAddress, this.#context, counted)
   }
 }
 

@@ -9,10 +9,12 @@ import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { listenError } from '../listen-error.ts'
 import { triage } from '../triage.ts'
+import { Occupancy } from './occupancy.ts'
 import type { StreamBinding } from './stream-binding.ts'
+import type { StreamContext } from './stream-context.ts'
 import type { StreamListenerOptions } from './stream-options.ts'
 import { StreamRequest } from './stream-request.ts'
-import { turnAway } from './turn-away.ts'
+import { type TurnedAway, turnAway } from './turn-away.ts'
 
 /**
  * Connections by `node:net`, which accepts everything at once and cannot be paused: what nobody takes waits here, paused
@@ -21,13 +23,13 @@ import { turnAway } from './turn-away.ts'
 export class NodeStreamListener implements Listener<StreamRequest> {
   readonly #binding: StreamBinding
   readonly #options: StreamListenerOptions
-  readonly #owner: RequestServer
-  readonly #stats: Stats
+  readonly #context: StreamContext & { readonly occupancy: Occupancy }
   readonly #server: Server
   readonly #channel: Channel<StreamRequest>
   #address: Address | undefined
   #arrived = 0
   #bound = false
+  #suspended = false
   #closing: Promise<void> | undefined
 
   /**
@@ -39,9 +41,10 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   constructor(binding: StreamBinding, options: StreamListenerOptions, owner: RequestServer, stats: Stats) {
     this.#binding = binding
     this.#options = options
-    this.#owner = owner
-    this.#stats = stats
-    this.#channel = new Channel(options.maxPending)
+    const { limits, noDelay } = options
+    const occupancy = new Occupancy(limits, () => {})
+    this.#context = { server: owner, stats, limits, noDelay, occupancy }
+    this.#channel = new Channel(limits)
     this.#server = createServer({
       allowHalfOpen: true,
       pauseOnConnect: true,
@@ -49,6 +52,10 @@ export class NodeStreamListener implements Listener<StreamRequest> {
       keepAliveInitialDelay: options.keepAlive ?? 0
     })
     this.#server.on('connection', (socket) => this.#connected(socket))
+  }
+
+  get occupancy(): Occupancy {
+    return this.#context.occupancy
   }
 
   get address(): Address | undefined {
@@ -95,6 +102,16 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     this.#channel.discard((request) => this.#refuse(request, 'closing'))
   }
 
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  resume(): void {
+    this.#suspended = false
+  }
+
+  limitsChanged(): void {}
+
   fileno(): number | undefined {
     const handle = (this.#server as Server & { _handle?: { fd?: number } | null })._handle
     return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined
@@ -110,11 +127,20 @@ export class NodeStreamListener implements Listener<StreamRequest> {
 
   #connected(socket: Socket): void {
     this.#arrived++
-    const request = new StreamRequest(socket, this.#owner, this.#addressOf(socket), this.#stats, this.#options.noDelay)
-    if (this.#channel.offer(request)) {
-      this.#stats.accepted++
-      if (accepted.hasSubscribers) accepted.publish({ clientAddress: request.clientAddress })
-    } else this.#refuse(request, this.#closing === undefined ? 'pending' : 'closing')
+    const { occupancy, server, stats } = this.#context
+    const clientAddress = this.#addressOf(socket)
+    const { isFull } = occupancy
+    const counted = isFull ? undefined : occupancy.count(clientAddress)
+    occupancy.enter()
+    const request = new StreamRequest(socket, clientAddress, this.#context, counted === false ? undefined : counted)
+    const isClosing = this.#closing !== undefined
+    if (this.#suspended && !isClosing) this.#refuse(request, 'suspended')
+    else if (isFull && !isClosing) this.#refuse(request, 'connections')
+    else if (counted === false) this.#refuse(request, 'address')
+    else if (this.#channel.offer(request)) {
+      stats.accepted++
+      if (accepted.hasSubscribers) accepted.publish({ server, clientAddress })
+    } else this.#refuse(request, isClosing ? 'closing' : 'pending')
   }
 
   // A TCP peer that has reset already has no address any more.
@@ -125,13 +151,13 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     return internetAddress(remoteFamily, remoteAddress, remotePort)
   }
 
-  #refuse(request: StreamRequest, reason: 'pending' | 'closing'): void {
-    turnAway(request, reason, this.#options.maxPending, this.#stats)
+  #refuse(request: StreamRequest, reason: TurnedAway): void {
+    turnAway(request, reason, this.#context)
   }
 
   #troubled(error: Error): void {
     const verdict = triage(error)
-    if (acceptError.hasSubscribers) acceptError.publish({ error, verdict })
+    if (acceptError.hasSubscribers) acceptError.publish({ server: this.#context.server, error, verdict })
     if (verdict !== 'fatal') return
     this.#channel.end(listenError(formatAddress(this.#address), error))
     void this.close()

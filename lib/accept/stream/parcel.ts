@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { ConnectionLimits } from '../../limits.ts'
 import { libc } from '../native/libc.ts'
 import { descriptorOf } from './descriptor-of.ts'
 import { pausedSocket } from './paused-socket.ts'
@@ -20,19 +21,26 @@ export class Parcel {
   readonly unread: Buffer
   /** Whether TCP_NODELAY is wanted. */
   readonly noDelay: boolean
+  /** Its limits. */
+  readonly limits: Readonly<ConnectionLimits>
   #fd: number
   #socket: Socket | undefined
 
   /**
    * @param connection - its descriptor, or its socket, paused and unread
    * @param unread - what was read and not used
-   * @param noDelay - whether TCP_NODELAY is wanted
+   * @param settings - whether TCP_NODELAY is wanted, and the limits
    */
-  constructor(connection: number | Socket, unread: Buffer, noDelay: boolean) {
+  constructor(
+    connection: number | Socket,
+    unread: Buffer,
+    { noDelay, limits }: { readonly noDelay: boolean; readonly limits: Readonly<ConnectionLimits> }
+  ) {
     this.#fd = typeof connection === 'number' ? connection : -1
     this.#socket = typeof connection === 'number' ? undefined : quiet(connection)
     this.unread = unread
     this.noDelay = noDelay
+    this.limits = limits
   }
 
   /** The descriptor; `undefined` where Node has it. */

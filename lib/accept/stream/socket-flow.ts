@@ -2,30 +2,28 @@ import type { Socket } from 'node:net'
 import { ByteReader, type Upstream } from '../../bytes/reader.ts'
 import { type Outlet, StreamWriter } from '../../bytes/stream-writer.ts'
 import { ClosedError, type LimitExceededError } from '../../errors.ts'
+import { limitReached } from '../../events.ts'
 import type { Fault } from '../../iterator/fault.ts'
-import type { Stats } from '../../stats.ts'
 import { requestClosed } from '../request/request-closed.ts'
 import type { FlowHost } from './flow-host.ts'
-import { hasLeft, linger, type Place } from './linger.ts'
+import { hasLeft, type Lingering, linger, type Place } from './linger.ts'
 import { NativeWire } from './native-wire.ts'
 import { canPass, Parcel, type Passing } from './parcel.ts'
 import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { SocketWire } from './socket-wire.ts'
+import type { ConnectionContext } from './stream-context.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
 import type { Sent, WireHost } from './wire.ts'
-
-// What is read and dropped after the close, at most: see linger.ts.
-const lingerBytes = 16 * 1024 * 1024
 
 const nothing = Buffer.alloc(0)
 
 const connectionClosed = (): Error => new ClosedError('Cannot use the request: the connection has closed')
 
 /** Moves bytes between a socket and the rfile and wfile of its request, and closes it without losing the reply. */
-export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
+export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Lingering {
   #wire: NativeWire | SocketWire
   readonly #host: FlowHost
-  readonly #stats: Stats
+  readonly #context: ConnectionContext
   #reader: ByteReader | undefined
   #writer: StreamWriter | undefined
   #settings: StreamSettings | undefined
@@ -49,13 +47,13 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   /**
    * @param socket - paused and unread, half-open allowed; or a bare descriptor
    * @param host - who is told what happens
-   * @param stats - where bytes are counted
-   * @param noDelay - set TCP_NODELAY before it could matter
+   * @param context - where bytes are counted, and within which limits
    * @param isUnix - whether a bare descriptor is that of a Unix socket
    */
-  constructor(socket: Socket | number, host: FlowHost, stats: Stats, noDelay: boolean, isUnix: boolean) {
+  constructor(socket: Socket | number, host: FlowHost, context: ConnectionContext, isUnix: boolean) {
     this.#host = host
-    this.#stats = stats
+    this.#context = context
+    const { noDelay } = context
     this.#wire =
       typeof socket === 'number' ? new NativeWire(socket, this, noDelay, isUnix) : new SocketWire(socket, this, noDelay)
   }
@@ -159,7 +157,10 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
     const unread = this.#reader === undefined ? nothing : this.#reader.suspend()
     const { noDelay } = wire
     this.#readTimer?.end()
-    const parcel = new Parcel(wire instanceof NativeWire ? wire.take() : wire.release(), unread, noDelay)
+    const parcel = new Parcel(wire instanceof NativeWire ? wire.take() : wire.release(), unread, {
+      noDelay,
+      limits: this.#context.limits
+    })
     this.#giveUp(error)
     return parcel
   }
@@ -168,7 +169,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   movedElsewhere(bytesIn: number, bytesOut: number): void {
     this.#count(bytesIn)
     this.bytesOut += bytesOut
-    this.#stats.bytesOut += bytesOut
+    this.#context.stats.bytesOut += bytesOut
   }
 
   /** Stop reading until `adopt`; gives what has come and was not read. */
@@ -235,13 +236,17 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
     this.#readTimer.begin(this.#timeout)
   }
 
+  waitedLongEnough(): void {
+    this.#endLingering('lingerTimeout')
+  }
+
   silent(timeout: number): void {
     this.#host.timedOut(timeout)
   }
 
   send(chunks: readonly Uint8Array[], bytes: number, sent: Sent): void {
     this.bytesOut += bytes
-    this.#stats.bytesOut += bytes
+    this.#context.stats.bytesOut += bytes
     this.#told = sent
     this.#wire.send(chunks, bytes, this.#sent)
   }
@@ -278,8 +283,8 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
   discard(size: number): boolean {
     this.#count(size)
     this.#discarded += size
-    if (this.#discarded < lingerBytes) return true
-    if (this.#outputEnded) this.#wire.destroy()
+    if (this.#discarded < this.#context.limits.maxLingerBytes) return true
+    if (this.#outputEnded) this.#endLingering('maxLingerBytes')
     return false
   }
 
@@ -318,7 +323,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
 
   #count(size: number): void {
     this.bytesIn += size
-    this.#stats.bytesIn += size
+    this.#context.stats.bytesIn += size
     this.#readTimer?.byteCame()
   }
 
@@ -330,8 +335,16 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost {
 
   #linger(): void {
     if (this.#inputEnded || this.#wire.isGone || this.#lingering !== undefined) return
-    if (this.#discarded >= lingerBytes) this.#wire.destroy()
-    else this.#lingering = linger(this.#wire)
+    const { lingerTimeout, maxLingerBytes } = this.#context.limits
+    if (this.#discarded >= maxLingerBytes) this.#endLingering('maxLingerBytes')
+    else if (lingerTimeout < Number.POSITIVE_INFINITY) this.#lingering = linger(this, lingerTimeout)
+  }
+
+  #endLingering(limit: 'lingerTimeout' | 'maxLingerBytes'): void {
+    const { server, limits } = this.#context
+    const { clientAddress } = this.#host
+    if (limitReached.hasSubscribers) limitReached.publish({ server, limit, value: limits[limit], clientAddress })
+    this.#wire.destroy()
   }
 
   #applySettings(): void {

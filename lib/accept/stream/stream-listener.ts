@@ -1,6 +1,5 @@
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
-import type { Listener } from '../../transport.ts'
 import { InheritedBinding } from './inherited-binding.ts'
 import { NativeStreamListener } from './native-stream-listener.ts'
 import { NativeTCPBinding } from './native-tcp-binding.ts'
@@ -8,7 +7,6 @@ import { NativeUnixBinding } from './native-unix-binding.ts'
 import { NodeInheritedBinding } from './node-inherited-binding.ts'
 import { NodeStreamListener } from './node-stream-listener.ts'
 import type { InheritedListenerOptions, TCPListenerOptions, UnixListenerOptions } from './stream-options.ts'
-import type { StreamRequest } from './stream-request.ts'
 import { TCPBinding } from './tcp-binding.ts'
 import { UnixStreamBinding } from './unix-stream-binding.ts'
 
@@ -25,7 +23,7 @@ export function tcpListener(
   options: TCPListenerOptions | InheritedListenerOptions,
   owner: RequestServer,
   stats: Stats
-): Listener<StreamRequest> {
+): NativeStreamListener | NodeStreamListener {
   if (native) {
     const binding = 'fd' in options ? new InheritedBinding('TCP socket', options) : new NativeTCPBinding(options)
     return new NativeStreamListener(binding, options, owner, stats)
@@ -47,7 +45,7 @@ export function unixListener(
   options: UnixListenerOptions | InheritedListenerOptions,
   owner: RequestServer,
   stats: Stats
-): Listener<StreamRequest> {
+): NativeStreamListener | NodeStreamListener {
   if (native) {
     const binding =
       'fd' in options ? new InheritedBinding('Unix stream socket', options) : new NativeUnixBinding(options)

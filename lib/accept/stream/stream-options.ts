@@ -1,11 +1,12 @@
+import type { StreamLimits } from '../../limits.ts'
 import type { UnixPathOptions } from '../unix/unix-path.ts'
 
 /** How connections are accepted: checked by the server. */
 export interface StreamListenerOptions {
   /** Connections that the kernel holds before they are accepted. */
   readonly backlog: number
-  /** The most connections that wait here to be taken. */
-  readonly maxPending: number
+  /** The limits, which may change while it listens. */
+  readonly limits: Readonly<StreamLimits>
   /** TCP_NODELAY. */
   readonly noDelay: boolean
   /** Milliseconds of silence before a keep-alive probe; `undefined` for none. */

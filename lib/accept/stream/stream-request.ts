@@ -7,16 +7,17 @@ import { nodeStream } from '../../bytes/node-stream.ts'
 import { type WebStreams, webStreams } from '../../bytes/web-streams.ts'
 import { type AbortedError, BusyError, ClosedError, NotSupportedError } from '../../errors.ts'
 import { rejection, settled } from '../../iterator/deferred.ts'
-import type { RequestServer } from '../../request.ts'
+import type { Settlement } from '../../outcome.ts'
 import type { RFile } from '../../rfile.ts'
-import type { Stats } from '../../stats.ts'
 import type { WFile } from '../../wfile.ts'
 import { type PeerCredentials, peerCredentials } from '../native/peer-credentials.ts'
 import { RequestBase } from '../request/request-base.ts'
 import type { TLSOptions } from '../tls/tls-options.ts'
 import { engineOf, Upgrade } from '../tls/upgrade.ts'
+import type { Counted, Occupancy } from './occupancy.ts'
 import type { Parcel, Passing } from './parcel.ts'
 import { SocketFlow } from './socket-flow.ts'
+import type { ConnectionContext } from './stream-context.ts'
 import type { StreamSettings } from './stream-settings.ts'
 
 const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
@@ -42,6 +43,8 @@ const anySize = { min: 1, max: Number.MAX_SAFE_INTEGER }
  */
 export class StreamRequest extends RequestBase {
   readonly #flow: SocketFlow
+  readonly #occupancy: Occupancy | undefined
+  #counted: Counted
   #upgrade: Upgrade | undefined
   #peer: PeerCredentials | undefined
   #handedOver = false
@@ -53,13 +56,14 @@ export class StreamRequest extends RequestBase {
    */
   constructor(
     socket: Socket | number,
-    server: RequestServer,
     clientAddress: Address | undefined,
-    stats: Stats,
-    noDelay: boolean
+    context: ConnectionContext,
+    counted?: Counted
   ) {
-    super(server, clientAddress)
-    this.#flow = new SocketFlow(socket, this, stats, noDelay, clientAddress?.family === 'unix')
+    super(context.server, clientAddress)
+    this.#flow = new SocketFlow(socket, this, context, clientAddress?.family === 'unix')
+    this.#occupancy = context.occupancy
+    this.#counted = counted
   }
 
   /** The input. */
@@ -254,6 +258,33 @@ export class StreamRequest extends RequestBase {
   }
 
   /**
+   * Whether a read waits for the client.
+   *
+   * @internal
+   */
+  get waitsForInput(): boolean {
+    return this.#flow.reading
+  }
+
+  /**
+   * Take the socket out for what will stand for it here, under the same address of those that are counted.
+   *
+   * @internal
+   */
+  exchange(): { readonly socket: Socket; readonly counted: Counted } {
+    const counted = this.#counted
+    this.#occupancy?.enter()
+    this.#counted = undefined
+    try {
+      return { socket: this.detach(), counted }
+    } catch (error) {
+      this.#counted = counted
+      this.#occupancy?.leave(undefined)
+      throw error
+    }
+  }
+
+  /**
    * Bytes that a worker has moved for it.
    *
    * @internal
@@ -346,6 +377,13 @@ export class StreamRequest extends RequestBase {
     this.#upgrade?.cut(error)
     if (error.cause === 'peer-gone') this.#flow.fail(error)
     else this.#flow.destroy(error)
+  }
+
+  /** It has gone: there is room for another. */
+  protected override leave(outcome?: Settlement): void {
+    if (this.isGone) return
+    super.leave(outcome)
+    this.#occupancy?.leave(this.#counted)
   }
 
   /** Call back when no iteration of the source is under way. */

@@ -1,31 +1,29 @@
-import type { Address } from '../../address.ts'
-import { refused } from '../../events.ts'
-import type { Stats } from '../../stats.ts'
+import type { RefusalReason } from '../../stats.ts'
+import { countRefused } from '../request/count-refused.ts'
+import type { StreamContext } from './stream-context.ts'
 import type { StreamRequest } from './stream-request.ts'
 
 /** Why a connection is turned away before anybody has it. */
-export type TurnedAway = 'pending' | 'closing' | 'handshake'
+export type TurnedAway = Exclude<RefusalReason, 'verify'>
 
 /**
  * Turn a connection away, counted and published.
  *
  * @param request - the connection
- * @param reason - no room, nobody any more, or gone before its handshake
- * @param maxPending - how many wait where there is no room
- * @param stats - where it is counted
+ * @param reason - why
+ * @param context - where it is counted, and the limits
  */
-export function turnAway(request: StreamRequest, reason: TurnedAway, maxPending: number, stats: Stats): void {
-  const words = {
-    pending: `the server has ${maxPending} waiting`,
+export function turnAway(request: StreamRequest, reason: TurnedAway, context: StreamContext): void {
+  const { server, stats, limits } = context
+  const words: Record<TurnedAway, string> = {
+    pending: `the server has ${limits.maxPending} waiting`,
+    connections: `the server has ${limits.maxConnections} connections`,
+    address: `the server has ${limits.maxConnectionsPerAddress} connections of its address`,
+    proxy: 'its PROXY header was not accepted',
+    suspended: 'the server is suspended',
     closing: 'the server is closing',
     handshake: 'it was gone before its TLS handshake'
   }
-  countTurnedAway(request.clientAddress, reason, stats)
+  countRefused(stats, { server, clientAddress: request.clientAddress, reason })
   request.refuse(words[reason])
-}
-
-/** Count and publish one of which there is no request. */
-export function countTurnedAway(clientAddress: Address | undefined, reason: TurnedAway, stats: Stats): void {
-  stats.refused++
-  if (refused.hasSubscribers) refused.publish({ clientAddress, reason })
 }

@@ -3,6 +3,15 @@ import type { TLSSocket } from 'node:tls'
 import { type Address, formatAddress } from '../../address.ts'
 import { AbortedError } from '../../errors.ts'
 import { handshake as handshakes } from '../../events.ts'
+import type { RequestServer } from '../../request.ts'
+
+/** Whose handshake it is. */
+export interface HandshakeOrigin {
+  /** Where the client is. */
+  readonly clientAddress: Address | undefined
+  /** Whose client it is. */
+  readonly server: RequestServer
+}
 
 /** Called once: with why it failed, or with the encrypted socket. */
 export type HandshakeEnded = (error: Error | undefined, secured: TLSSocket | undefined) => void
@@ -48,18 +57,18 @@ export class Handshake {
   /** When it began, by `performance.now()`. */
   readonly begun = performance.now()
   readonly #socket: Carrier
-  readonly #clientAddress: Address | undefined
+  readonly #from: HandshakeOrigin
   readonly #ended: HandshakeEnded
   #blamed: Error | undefined
 
   /**
    * @param socket - the plain connection
-   * @param clientAddress - where it comes from
+   * @param from - where it comes from
    * @param ended - called once
    */
-  constructor(socket: Socket, clientAddress: Address | undefined, ended: HandshakeEnded) {
+  constructor(socket: Socket, from: HandshakeOrigin, ended: HandshakeEnded) {
     this.#socket = socket
-    this.#clientAddress = clientAddress
+    this.#from = from
     this.#ended = ended
     this.#socket[handshakeOf] = this
     socket.on('close', onClose)
@@ -69,7 +78,8 @@ export class Handshake {
   succeed(secured: TLSSocket): void {
     if (this.#blamed !== undefined || !this.#over()) return
     if (handshakes.hasSubscribers) {
-      handshakes.publish({ clientAddress: this.#clientAddress, elapsed: performance.now() - this.begun })
+      const { server, clientAddress } = this.#from
+      handshakes.publish({ server, clientAddress, elapsed: performance.now() - this.begun })
     }
     this.#ended(undefined, secured)
   }
@@ -86,10 +96,10 @@ export class Handshake {
     const origin = this.#blamed ?? reason
     this.#socket.destroy()
     if (handshakes.hasSubscribers) {
-      const clientAddress = this.#clientAddress
+      const { server, clientAddress } = this.#from
       const why = `The TLS handshake with ${formatAddress(clientAddress)} failed: ${origin.message}`
       const error = new AbortedError(why, 'handshake', origin)
-      handshakes.publish({ clientAddress, elapsed: performance.now() - this.begun, error })
+      handshakes.publish({ server, clientAddress, elapsed: performance.now() - this.begun, error })
     }
     this.#ended(origin, undefined)
   }

@@ -1,9 +1,8 @@
 import type { Socket } from 'node:net'
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
-import type { Address } from '../../address.ts'
 import { text } from '../../arguments.ts'
 import { type StandIn, standIn } from '../stream/stand-in.ts'
-import { Handshake, type HandshakeEnded, handshakeUnder, wrapOf } from './handshake.ts'
+import { Handshake, type HandshakeEnded, type HandshakeOrigin, handshakeUnder, wrapOf } from './handshake.ts'
 import { resumptionIsUnsafe, sessionOptions } from './sessions.ts'
 import { authenticatedByKey, guarded } from './tls-callbacks.ts'
 import { checkMaterial, secureContext, withMaterial } from './tls-material.ts'
@@ -11,6 +10,7 @@ import {
   contextNames,
   contextOptions,
   identityNames,
+  longestTimer,
   type NamedContextOptions,
   namedOptions,
   pick,
@@ -88,6 +88,17 @@ export class TLSEngine {
     return this.#options.handshakeTimeout as number
   }
 
+  /** For the handshakes that begin from now on. */
+  set handshakeTimeout(milliseconds: number) {
+    if (milliseconds === this.handshakeTimeout) return
+    const options = { ...this.#options, handshakeTimeout: Math.min(milliseconds, longestTimer) }
+    const keys = resumptionIsUnsafe(options, ownOptions(this.#named))
+      ? {}
+      : { ticketKeys: this.#server.getTicketKeys() }
+    this.#server = this.#serverOf('setLimits', { ...options, ...keys }, this.#named)
+    this.#options = options
+  }
+
   /** Renew what the options say, for the handshakes that begin from now on; where they are wrong nothing changes. */
   setSecureContext(given: SecureContextOptions): void {
     const what = 'setSecureContext'
@@ -127,11 +138,11 @@ export class TLSEngine {
    * Begin a handshake.
    *
    * @param socket - a plain connection that nobody reads; it is closed where the handshake fails
-   * @param clientAddress - where it comes from
+   * @param from - where it comes from
    * @param ended - called once, never at once
    */
-  handshake(socket: Socket, clientAddress: Address | undefined, ended: HandshakeEnded): Handshake {
-    const handshake = new Handshake(socket, clientAddress, ended)
+  handshake(socket: Socket, from: HandshakeOrigin, ended: HandshakeEnded): Handshake {
+    const handshake = new Handshake(socket, from, ended)
     // A client that ends in the handshake will never be secured; afterwards the half-open is allowed again.
     socket.allowHalfOpen = false
     if (standIn in socket) (socket as unknown as StandIn)[standIn](true)

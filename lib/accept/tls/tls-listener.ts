@@ -2,23 +2,15 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Address } from '../../address.ts'
 import { Channel } from '../../iterator/channel.ts'
-import type { RequestServer } from '../../request.ts'
-import type { Stats } from '../../stats.ts'
+import type { TLSLimits } from '../../limits.ts'
 import type { Listener } from '../../transport.ts'
+import { countRefused } from '../request/count-refused.ts'
+import type { Counted } from '../stream/occupancy.ts'
+import type { StreamContext } from '../stream/stream-context.ts'
 import { StreamRequest } from '../stream/stream-request.ts'
-import { countTurnedAway, type TurnedAway, turnAway } from '../stream/turn-away.ts'
+import { type TurnedAway, turnAway } from '../stream/turn-away.ts'
 import type { Handshake } from './handshake.ts'
 import type { TLSEngine } from './tls-engine.ts'
-
-/** The bounds of a {@link TLSListener}. */
-export interface TLSListenerOptions {
-  /** The most handshakes at once. */
-  readonly maxHandshakes: number
-  /** The most encrypted connections that wait to be accepted. */
-  readonly maxPending: number
-  /** TCP_NODELAY. */
-  readonly noDelay: boolean
-}
 
 // At the bound, a handshake that has had this long makes room for somebody new. Honest ones take a few round trips.
 const protectedFor = 1_000
@@ -33,9 +25,7 @@ const protectedFor = 1_000
 export class TLSListener implements Listener<StreamRequest> {
   readonly #plain: Listener<StreamRequest>
   readonly #engine: TLSEngine
-  readonly #options: TLSListenerOptions
-  readonly #owner: RequestServer
-  readonly #stats: Stats
+  readonly #context: StreamContext & { readonly limits: Readonly<TLSLimits> }
   readonly #secured: Channel<StreamRequest>
   // In the order in which they began.
   readonly #handshakes = new Set<Handshake>()
@@ -48,23 +38,17 @@ export class TLSListener implements Listener<StreamRequest> {
   /**
    * @param plain - where the connections come from; this one listens and closes it
    * @param engine - does the handshakes
-   * @param options - the bounds
-   * @param owner - the server whose requests they are
-   * @param stats - where they are counted
+   * @param context - whose they are, where they are counted, with the occupancy of the plain listener, and the limits
    */
   constructor(
     plain: Listener<StreamRequest>,
     engine: TLSEngine,
-    options: TLSListenerOptions,
-    owner: RequestServer,
-    stats: Stats
+    context: StreamContext & { readonly limits: Readonly<TLSLimits> }
   ) {
     this.#plain = plain
     this.#engine = engine
-    this.#options = options
-    this.#owner = owner
-    this.#stats = stats
-    this.#secured = new Channel(options.maxPending)
+    this.#context = context
+    this.#secured = new Channel(context.limits)
   }
 
   get address(): Address | undefined {
@@ -107,6 +91,19 @@ export class TLSListener implements Listener<StreamRequest> {
     this.#roomMade()
   }
 
+  suspend(): void {
+    this.#plain.suspend()
+  }
+
+  resume(): void {
+    this.#plain.resume()
+  }
+
+  limitsChanged(): void {
+    this.#plain.limitsChanged()
+    this.#roomMade()
+  }
+
   fileno(): number | undefined {
     return this.#plain.fileno()
   }
@@ -137,7 +134,7 @@ export class TLSListener implements Listener<StreamRequest> {
   /** `undefined` where a handshake may begin; else a promise to look again. */
   #full(): Promise<void> | undefined {
     const [oldest] = this.#handshakes
-    if (oldest === undefined || this.#handshakes.size < this.#options.maxHandshakes) return undefined
+    if (oldest === undefined || this.#handshakes.size < this.#context.limits.maxHandshakes) return undefined
     const left = oldest.begun + protectedFor - performance.now()
     if (left <= 0) return undefined
     return new Promise((resolve) => {
@@ -159,37 +156,44 @@ export class TLSListener implements Listener<StreamRequest> {
     }
     const { clientAddress } = request
     let socket: Socket
+    let counted: Counted
     try {
-      socket = request.detach()
+      ;({ socket, counted } = request.exchange())
     } catch {
       // It was reset while it waited.
       this.#refuse(request, 'handshake')
       return
     }
-    const { maxHandshakes } = this.#options
+    const { limits, server } = this.#context
+    const { maxHandshakes } = limits
     const [oldest] = this.#handshakes
     if (oldest !== undefined && this.#handshakes.size >= maxHandshakes) {
       oldest.fail(new Error(`it had to make room (maxHandshakes is ${maxHandshakes})`))
     }
-    const handshake = this.#engine.handshake(socket, clientAddress, (_error, secured) => {
+    const ended = (_error: Error | undefined, secured: TLSSocket | undefined): void => {
       this.#handshakes.delete(handshake)
-      this.#ended(clientAddress, secured)
-    })
+      this.#ended(clientAddress, counted, secured)
+    }
+    const handshake = this.#engine.handshake(socket, { clientAddress, server }, ended)
     this.#handshakes.add(handshake)
   }
 
-  #ended(clientAddress: Address | undefined, secured: TLSSocket | undefined): void {
+  #ended(clientAddress: Address | undefined, counted: Counted, secured: TLSSocket | undefined): void {
+    const context = this.#context
     this.#roomMade()
-    if (secured === undefined) countTurnedAway(clientAddress, this.#discarded ? 'closing' : 'handshake', this.#stats)
-    else {
-      const request = new StreamRequest(secured, this.#owner, clientAddress, this.#stats, this.#options.noDelay)
+    if (secured === undefined) {
+      context.occupancy?.leave(counted)
+      const reason = this.#discarded ? 'closing' : 'handshake'
+      countRefused(context.stats, { server: context.server, clientAddress, reason })
+    } else {
+      const request = new StreamRequest(secured, clientAddress, context, counted)
       if (!this.#secured.offer(request)) this.#refuse(request, this.#discarded ? 'closing' : 'pending')
     }
     this.#endWhenDone()
   }
 
   #refuse(request: StreamRequest, reason: TurnedAway): void {
-    turnAway(request, reason, this.#options.maxPending, this.#stats)
+    turnAway(request, reason, this.#context)
   }
 
   #endWhenDone(): void {

@@ -94,7 +94,7 @@ export const tlsOptionNames = [
 const defaultHandshakeTimeout = 5_000
 
 // Node knows no handshake without an end.
-const longestTimer = 2 ** 31 - 1
+export const longestTimer = 2 ** 31 - 1
 
 /** The options of these names that were given. */
 export function pick(options: object, names: readonly string[]): object {

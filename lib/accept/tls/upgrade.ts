@@ -1,14 +1,13 @@
 import type { TLSSocket } from 'node:tls'
-import type { Address } from '../../address.ts'
 import { known } from '../../arguments.ts'
 import { deferred } from '../../iterator/deferred.ts'
 import type { SocketFlow } from '../stream/socket-flow.ts'
+import type { HandshakeOrigin } from './handshake.ts'
 import { TLSEngine } from './tls-engine.ts'
 import { type TLSOptions, tlsOptionNames } from './tls-options.ts'
 
 /** Whose connection is upgraded. */
-export interface UpgradeHost {
-  readonly clientAddress: Address | undefined
+export interface UpgradeHost extends HandshakeOrigin {
   /** It has failed: abort. */
   upgradeFailed(error: Error): void
   /** It is done. */
@@ -98,7 +97,7 @@ export class Upgrade {
     }
     // A copy: the engine may look at it when its memory is somebody else's.
     if (early.length > 0) socket.unshift(Buffer.from(early))
-    this.#engine.handshake(this.#flow.lend(), this.#host.clientAddress, this.#ended)
+    this.#engine.handshake(this.#flow.lend(), this.#host, this.#ended)
   }
 
   readonly #ended = (error: Error | undefined, secured: TLSSocket | undefined): void => {

@@ -4,7 +4,7 @@ import { known, milliseconds } from '../../arguments.ts'
 import { NotSupportedError } from '../../errors.ts'
 import { toError } from '../../outcome.ts'
 import type { CloseOptions, Report, Request, RequestServer, Work } from '../../request.ts'
-import { type ServerStats, type Stats, zeroStats } from '../../stats.ts'
+import { copyOf, type ServerStats, type Stats, zeroStats } from '../../stats.ts'
 
 /** What a {@link Branch} stands on. */
 export interface BranchHost {
@@ -41,15 +41,19 @@ export class Branch implements RequestServer {
 
   /** What has been counted here; the server counts for itself. */
   stats(): ServerStats {
-    return { ...this.counters, open: this.#host.open(), waiting: 0 }
+    return { ...copyOf(this.counters), open: this.#host.open(), waiting: 0 }
   }
 
   /** Tell the server to close. Of what becomes of it there is nothing to be heard here. */
   close(options: CloseOptions = {}): Promise<Report> {
-    known('close', options, ['deadline'])
-    const { deadline } = options
+    known('close', options, ['deadline', 'signal'])
+    const { deadline, signal } = options
     milliseconds('deadline', deadline, 0)
-    this.#host.close(deadline)
+    if (signal?.aborted === true) this.#host.close(0)
+    else {
+      signal?.addEventListener('abort', () => this.#host.close(0), { once: true })
+      this.#host.close(deadline)
+    }
     const report = Promise.reject<Report>(
       new NotSupportedError('Cannot wait for the close of the server in a worker: it waits for the worker')
     )

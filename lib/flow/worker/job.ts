@@ -8,6 +8,7 @@ import type { Settlement } from '../../outcome.ts'
 import type { Request } from '../../request.ts'
 import { ParentBridge } from './bridge.ts'
 import { recordError, reviveError } from './error-record.ts'
+import { recordLimits } from './limits-record.ts'
 import type { Carriage, ReportMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
 import { reviveValue } from './value-record.ts'
@@ -177,11 +178,12 @@ export class Job {
   #carriage(worker: Messenger): Carriage {
     const { request } = this
     if (this.#parcel !== undefined) {
-      const { descriptor: fd = -1, unread, noDelay } = this.#parcel
+      const { descriptor: fd = -1, unread, noDelay, limits } = this.#parcel
       return {
         by: worker.passesBy,
         fd: worker.passesBy === 'socket' ? -1 : fd,
         noDelay,
+        limits: recordLimits(limits),
         unread: unread.length > 0 ? unread : undefined
       }
     }

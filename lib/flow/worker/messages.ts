@@ -1,5 +1,6 @@
 import type { Address } from '../../address.ts'
 import type { ErrorRecord } from './error-record.ts'
+import type { LimitsRecord } from './limits-record.ts'
 import type { ValueRecord } from './value-record.ts'
 
 /** Bytes that may be under way in each direction of a bridged connection before the other side has asked for more. */
@@ -12,6 +13,7 @@ export type Carriage =
       readonly by: 'socket' | 'descriptor'
       readonly fd: number
       readonly noDelay: boolean
+      readonly limits: LimitsRecord
       /** Read before, and put back. */
       readonly unread: Uint8Array | undefined
     }

@@ -9,6 +9,8 @@ import type { Request } from '../../request.ts'
 import { Branch } from './branch.ts'
 import { BridgeSocket } from './bridge-socket.ts'
 import { recordError, reviveError } from './error-record.ts'
+import { IdleWatch } from './idle-watch.ts'
+import { reviveLimits } from './limits-record.ts'
 import type { PoolMessage, TakeMessage, WorkerMessage } from './messages.ts'
 import { PassedRequest } from './passed-request.ts'
 import { recordValue } from './value-record.ts'
@@ -169,20 +171,19 @@ export class ServeWorker {
       }
       case 'bridge': {
         const bridge = new BridgeSocket(id, (said) => this.#ends.say(said))
-        const request = new PassedRequest(
-          bridge as unknown as Connection,
-          branch,
-          clientAddress,
-          branch.counters,
-          false
-        )
+        // The server has the connection, and its limits.
+        const context = { server: branch, stats: branch.counters, limits: reviveLimits({}), noDelay: false }
+        const request = new PassedRequest(bridge as unknown as Connection, clientAddress, context)
         return { request, branch, bridge, decrypted: carriage.decrypted, reply: undefined }
       }
       case 'socket':
       case 'descriptor': {
         const connection = this.#ends.adopt(carriage.fd, handle)
         if (connection === undefined) return undefined
-        const request = new PassedRequest(connection, branch, clientAddress, branch.counters, carriage.noDelay)
+        const limits = reviveLimits(carriage.limits)
+        const context = { server: branch, stats: branch.counters, limits, noDelay: carriage.noDelay }
+        const request = new PassedRequest(connection, clientAddress, context)
+        if (limits.idleTimeout < Number.POSITIVE_INFINITY) new IdleWatch(request, limits.idleTimeout)
         if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
         return { request, branch, bridge: undefined, decrypted: false, reply: undefined }
       }

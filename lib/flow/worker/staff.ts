@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { WorkerStartError } from '../../errors.ts'
+import { workerLife } from '../../events.ts'
 import { toError } from '../../outcome.ts'
 import type { PoolPlan } from './pool-plan.ts'
 import { StartTrouble } from './start-trouble.ts'
@@ -104,6 +105,7 @@ export class Staff {
   started(worker: Worker): void {
     worker.isReady = true
     worker.readyAt = performance.now()
+    if (workerLife.hasSubscribers) workerLife.publish({ runner: worker.runner, state: 'ready' })
     if (worker.jobs.size === 0) worker.hold(false)
   }
 
@@ -168,6 +170,7 @@ export class Staff {
   /** It has died. */
   died(worker: Worker, how: string): void {
     this.#workers.delete(worker)
+    if (workerLife.hasSubscribers) workerLife.publish({ runner: worker.runner, state: 'exit', reason: how })
     for (const told of this.#leaving.get(worker) ?? []) told()
     this.#leaving.delete(worker)
     if (!worker.isLeaving && neverServed(worker)) this.#troubled(worker.lastWords, how)
@@ -183,6 +186,7 @@ export class Staff {
     try {
       const worker = this.#plan.launch(this.#host)
       this.#workers.add(worker)
+      if (workerLife.hasSubscribers) workerLife.publish({ runner: worker.runner, state: 'start' })
       this.#watchStart(worker)
       return true
     } catch (error) {

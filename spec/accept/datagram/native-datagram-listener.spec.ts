@@ -16,6 +16,7 @@ import {
 import { zeroStats } from '../../../lib/stats.ts'
 import { UDPPeer } from '../../support/datagram-peers.ts'
 import { overhear } from '../../support/events.ts'
+import { datagramLimits } from '../../support/limits.ts'
 import { madeSocket, otherHolder } from '../../support/made-sockets.ts'
 import { udp } from '../../support/servers.ts'
 import { turns, watch } from '../../support/turns.ts'
@@ -57,16 +58,11 @@ beforeEach(() => {
   mishaps = []
 })
 
-const limits = {
-  maxPending: 10,
-  maxPacketSize: Number.POSITIVE_INFINITY,
-  maxQueuedReplies: 10,
-  sendTimeout: 1_000,
-  receiveBufferSize: undefined,
-  sendBufferSize: undefined
-}
+const limits = datagramLimits({ maxPending: 10, maxQueuedReplies: 10, sendTimeout: 1_000 })
 const options = {
-  ...limits,
+  limits,
+  receiveBufferSize: undefined,
+  sendBufferSize: undefined,
   host: '127.0.0.1',
   port: 0,
   ipv6Only: false,
@@ -153,7 +149,8 @@ describe('an error of recvfrom', () => {
 
 describe('a native datagram listener', () => {
   async function listening(binding: DatagramBinding, others = {}): Promise<NativeDatagramListener> {
-    const listener = new NativeDatagramListener(binding, { ...limits, ...others }, new BaseServer(), zeroStats())
+    const bounds = { ...options, limits: { ...limits, ...others } }
+    const listener = new NativeDatagramListener(binding, bounds, new BaseServer(), zeroStats())
     await listener.listen()
     onTestFinished(() => listener.release())
     return listener

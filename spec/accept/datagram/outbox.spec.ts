@@ -31,9 +31,9 @@ interface Bounds {
   timeout?: number
 }
 
-function boxed({ limit = never, share = never, timeout = never }: Bounds = {}) {
+function boxed({ limit = never, share = 1, timeout = never }: Bounds = {}) {
   const kernel = new Kernel()
-  const outbox = new Outbox({ send: kernel.send, limit, share, timeout })
+  const outbox = new Outbox({ send: kernel.send, limits: { maxQueuedReplies: limit, sendTimeout: timeout }, share })
   onTestFinished(() => outbox.close(new Error('the test is over')))
   const send = (to: string, bytes: string | number, cutOff: () => boolean = () => false) =>
     outbox.send({ bytes: Buffer.from(String(bytes)), to: Buffer.from(to), cutOff })
@@ -102,7 +102,7 @@ describe('an outbox', () => {
   })
 
   it('takes no more for one peer than its share, and others find room', async () => {
-    const { kernel, outbox, send } = boxed({ limit: 4, share: 2 })
+    const { kernel, outbox, send } = boxed({ limit: 4, share: 1 / 2 })
     kernel.room.set('a', 0).set('b', 0)
     const sent = [send('a', 1), send('a', 2)]
     expect(() => send('a', 3)).toThrow(expect.objectContaining({ code: 'ENOBUFS' }))

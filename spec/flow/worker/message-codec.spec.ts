@@ -39,8 +39,20 @@ it('keeps every kind of message', () => {
     { type: 'failed', error },
     { ...take, carriage: { by: 'bridge', decrypted: true } },
     { ...take, carriage: { by: 'message', packet: Buffer.from([0, 255]) } },
-    { ...take, carriage: { by: 'descriptor', fd: 3, noDelay: true, unread: undefined } },
-    { ...take, carriage: { by: 'descriptor', fd: 3, noDelay: true, unread: Buffer.from('unread') } },
+    {
+      ...take,
+      carriage: { by: 'descriptor', fd: 3, noDelay: true, limits: { lingerTimeout: 1_000 }, unread: undefined }
+    },
+    {
+      ...take,
+      carriage: {
+        by: 'descriptor',
+        fd: 3,
+        noDelay: true,
+        limits: { lingerTimeout: 1_000 },
+        unread: Buffer.from('unread')
+      }
+    },
     report,
     { ...report, status: 'rejected', error, notes: [error] },
     { ...report, reply: Buffer.from('reply') }

@@ -1,0 +1,19 @@
+import type { ConnectionLimits } from '../../limits.ts'
+
+/** Limits on their way to a worker: those that bound anything, as JSON knows no infinity. */
+export type LimitsRecord = Partial<ConnectionLimits>
+
+/** Limits as they can be sent. */
+export function recordLimits({ idleTimeout, lingerTimeout, maxLingerBytes }: Readonly<ConnectionLimits>): LimitsRecord {
+  const record: LimitsRecord = {}
+  if (idleTimeout < Number.POSITIVE_INFINITY) record.idleTimeout = idleTimeout
+  if (lingerTimeout < Number.POSITIVE_INFINITY) record.lingerTimeout = lingerTimeout
+  if (maxLingerBytes < Number.POSITIVE_INFINITY) record.maxLingerBytes = maxLingerBytes
+  return record
+}
+
+/** Limits as they were sent. */
+export function reviveLimits(record: LimitsRecord): ConnectionLimits {
+  const unlimited = Number.POSITIVE_INFINITY
+  return { idleTimeout: unlimited, lingerTimeout: unlimited, maxLingerBytes: unlimited, ...record }
+}
