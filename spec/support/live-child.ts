@@ -16,6 +16,8 @@ export interface LiveChild {
   kill(): Promise<void>
   /** Its exit code, when it ends by itself. */
   ended(): Promise<number | null>
+  /** The same, and its input stays open meanwhile. */
+  exited(): Promise<number | null>
 }
 
 function live(child: ChildProcess): LiveChild {
@@ -38,7 +40,8 @@ function live(child: ChildProcess): LiveChild {
     ended: async () => {
       child.stdin?.end()
       return (await over)[0]
-    }
+    },
+    exited: async () => (await over)[0]
   }
 }
 
@@ -59,7 +62,11 @@ export function startChild(
   )
 }
 
-/** A program of another make; killed after the test. */
-export function startProgram(command: string, args: readonly string[]): LiveChild {
-  return live(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] }))
+/** A program of another make; killed after the test. It has the descriptors that it inherits as 3, 4, … */
+export function startProgram(
+  command: string,
+  args: readonly string[],
+  { inherited = [] as readonly number[], env = process.env } = {}
+): LiveChild {
+  return live(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', ...inherited], env }))
 }
