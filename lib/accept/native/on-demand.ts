@@ -75,15 +75,20 @@ export class OnDemand<T> implements Flushable {
     if (this.#parked !== undefined) setImmediate(this.#wake)
   }
 
+  /** Nothing wakes it any more, and the descriptor may be closed; whoever waits goes on waiting. Safe to call twice. */
+  stop(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#readiness.close()
+  }
+
   /**
    * Stop, before the descriptor is closed: whoever waits gets the last item, or the end.
    *
    * @param last - what has been taken out of the kernel
    */
   close(last: T[]): void {
-    this.#closed = true
-    clearTimeout(this.#timer)
-    this.#readiness.close()
+    this.stop()
     if (this.#parked !== undefined) this.#unpark(last.shift())
   }
 

@@ -93,14 +93,16 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     this.#closed = true
     const intake = this.#intake
     if (intake === undefined) return
+    intake.stop()
     try {
       this.#binding.leave(this.#fd)
       if (!this.#binding.isShared) intake.takeAll((request) => this.#last.push(request))
     } finally {
-      intake.close(this.#last)
-      this.#hold.end()
+      // At once: whoever comes in between is reset.
       libc().close(this.#fd)
       this.#fd = -1
+      intake.close(this.#last)
+      this.#hold.end()
     }
   }
 

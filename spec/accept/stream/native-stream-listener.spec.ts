@@ -1,7 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { Socket } from 'node:net'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { libc } from '../../../lib/accept/native/libc.ts'
+import { OnDemand } from '../../../lib/accept/native/on-demand.ts'
+import { AF_INET, encodeInternet } from '../../../lib/accept/native/sockaddr.ts'
+import { SOCK_STREAM } from '../../../lib/accept/native/socket-type.ts'
 import { type StreamRequest, sequential, type TCPServer } from '../../../lib/index.ts'
 import { deferred } from '../../../lib/iterator/deferred.ts'
 import { runChild } from '../../support/child.ts'
@@ -20,6 +24,14 @@ function backlogOf({ address }: TCPServer): number {
 async function taken(server: TCPServer): Promise<StreamRequest> {
   const { value } = await server.requests({ closeOnReturn: false }).next()
   return value as StreamRequest
+}
+
+/** A client that is connected before anything else happens. */
+function dialAtOnce({ address: { host, port } }: TCPServer): Socket {
+  const fd = libc().socket(AF_INET, SOCK_STREAM, 0)
+  const where = encodeInternet(host, port)
+  expect(libc().connect(fd, where, where.length)).toBe(0)
+  return new Socket({ fd })
 }
 
 describe('what nobody asks for', () => {
@@ -60,6 +72,26 @@ describe('what nobody asks for', () => {
     expect(await server.close()).toMatchObject({ refused: 1 })
     expect(await received(client)).toHaveLength(0)
     client.destroy()
+  })
+
+  // The kernel resets it where the socket is closed before it is taken, and the less lies in between, the fewer those are.
+  it('is served where it comes while the server stops to watch its socket', async () => {
+    const server = await tcp(native)
+    const serving = server.serveForever(sequential((request: StreamRequest) => request.wfile.end('served')))
+    await turns()
+    const { stop } = OnDemand.prototype
+    const dialled = deferred<Promise<Buffer>>()
+    let came = false
+    const stopping = vi.spyOn(OnDemand.prototype, 'stop').mockImplementation(function (this: OnDemand<unknown>) {
+      stop.call(this)
+      if (!came) dialled.resolve(received(dialAtOnce(server)))
+      came = true
+    })
+    onTestFinished(() => stopping.mockRestore())
+    const closing = server.close()
+    expect(String(await dialled.promise)).toBe('served')
+    expect(await closing).toMatchObject({ finished: 1, refused: 0 })
+    await serving
   })
 })
 
