@@ -62,11 +62,11 @@ export function startChild(
   )
 }
 
-/** A program of another make; killed after the test. It has the descriptors that it inherits as 3, 4, … */
+/** A program of another make; killed after the test. Descriptors and group are as of {@link startChild}. */
 export function startProgram(
   command: string,
   args: readonly string[],
-  { inherited = [] as readonly number[], env = process.env } = {}
+  { inherited = [] as readonly number[], leadsGroup = false, env = process.env } = {}
 ): LiveChild {
-  return live(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', ...inherited], env }))
+  return live(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit', ...inherited], detached: leadsGroup, env }))
 }

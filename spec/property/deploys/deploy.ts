@@ -9,7 +9,7 @@ const asked = Number(DEPLOYS) > 0
 const deploys = asked ? Number(DEPLOYS) : 3
 const clients = Number(CLIENTS) > 0 ? Number(CLIENTS) : 50
 // Answers of each deploy, before the next.
-const answersEach = clients * 20
+const answersEach = clients * 10
 
 // What is asked for may take its time.
 vi.setConfig({ testTimeout: 30_000 + deploys * (2_000 + clients * 40) })
@@ -36,7 +36,9 @@ type ServerReport = Report & ServerStats
 export interface Deploys {
   readonly mode: 'parallel' | 'threads' | 'forked'
   readonly backend: Backend
-  /** Where each of them listens; by `listening`, the address of the first one. */
+  /** What they are: of TCP, where it is not said. */
+  readonly kind?: 'TCPServer' | 'UnixStreamServer'
+  /** Where each of them listens, going by the address of the one before it. */
   readonly where: (address: Address | undefined) => object
   /** The listening socket, if they inherit one. */
   readonly inherited?: readonly number[]
@@ -52,6 +54,7 @@ const program = (name: string): string => fileURLToPath(new URL(name, import.met
 export async function deployUnderLoad({
   mode,
   backend,
+  kind = 'TCPServer',
   where,
   inherited = [],
   overlap,
@@ -61,14 +64,15 @@ export async function deployUnderLoad({
   const servers: ServerReport[] = []
 
   const begin = async (deploy: number): Promise<LiveChild> => {
-    const settings = JSON.stringify({ where: { ...where(address), backend }, mode })
+    const settings = JSON.stringify({ kind, where: { ...where(address), backend }, mode })
     const env = { ...process.env, DEPLOY: String(deploy) }
-    const server = start(process.execPath, [program('server.mjs'), settings], { inherited, env })
+    const server = start(process.execPath, [program('server.mjs'), settings], { inherited, env, leadsGroup: true })
     address = JSON.parse(await server.line()) as Address
     return server
   }
   const end = async (server: LiveChild): Promise<void> => {
-    process.kill(server.pid, 'SIGTERM')
+    // As service managers and terminals do it: to it, and to all that it has started.
+    process.kill(-server.pid, 'SIGTERM')
     servers.push(JSON.parse(await server.line()) as ServerReport)
     // By itself: its input is open, and nobody kills it.
     expect(await server.exited()).toBe(0)

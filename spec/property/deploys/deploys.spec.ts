@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Address } from '../../../lib/index.ts'
 import { madeSocket } from '../../support/made-sockets.ts'
+import { temporaryPath } from '../../support/peers.ts'
 import { deployUnderLoad, lost } from './deploy.ts'
 import { ownNetwork, whyNoNetwork } from './network.ts'
 
@@ -28,6 +30,15 @@ describe.for(backends)('a deploy (%s)', (backend) => {
       const { fd } = madeSocket('IPv4', 'stream', { backlog: 511 })
       const report = await deployUnderLoad({ mode, backend, overlap, where: () => ({ fd: 3 }), inherited: [fd] })
       expect(report.lost).toEqual({})
+    })
+
+    it('loses nobody where servers inherit the socket of a path, which stays', async () => {
+      const path = temporaryPath()
+      const { fd } = madeSocket({ path }, 'stream', { backlog: 511 })
+      const inherit = { kind: 'UnixStreamServer', where: () => ({ fd: 3 }), inherited: [fd] } as const
+      const report = await deployUnderLoad({ mode, backend, overlap: false, ...inherit })
+      expect(report.lost).toEqual({})
+      expect(existsSync(path)).toBe(true)
     })
 
     it.runIf(canShare[backend])(
