@@ -1,18 +1,27 @@
 import { execFileSync } from 'node:child_process'
 import { expect } from 'vitest'
-import { type LiveChild, startProgram } from '../../support/live-child.ts'
+import { startProgram } from '../../support/live-child.ts'
 
 /** How a program is started: in a network of its own, or in that of this process. */
 export type Start = typeof startProgram
 
+// What closes is handed on, or not; the file is that of the network in which it is opened.
+const setting = '/proc/sys/net/ipv4/tcp_migrate_req'
+
+const made = (migrates: boolean): string[] => [
+  '--net',
+  'sh',
+  '-ec',
+  `ip link set lo up; echo ${migrates ? 1 : 0} > ${setting}; cat ${setting}; exec cat`
+]
+
 /** Why no network can be made here; `undefined` where one can. */
 export function whyNoNetwork(): string | undefined {
   try {
-    execFileSync('unshare', ['--net', 'sh', '-c', 'ip link set lo up'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    execFileSync('unshare', made(true), { stdio: ['ignore', 'ignore', 'pipe'] })
     return undefined
   } catch (error) {
-    const { message } = error as Error
-    return `a network of its own is needed, and who may make one (root): ${message.trim()}`
+    return `it takes a network of its own, Linux 5.14 or later, and root: ${(error as Error).message.trim()}`
   }
 }
 
@@ -24,9 +33,7 @@ export function whyNoNetwork(): string | undefined {
  * @returns starts programs in it
  */
 export async function ownNetwork(migrates: boolean): Promise<Start> {
-  const setting = '/proc/sys/net/ipv4/tcp_migrate_req'
-  const script = `ip link set lo up && echo ${migrates ? 1 : 0} > ${setting} && cat ${setting} && exec cat`
-  const holder: LiveChild = startProgram('unshare', ['--net', 'sh', '-c', script])
+  const holder = startProgram('unshare', made(migrates))
   expect(await holder.line()).toBe(migrates ? '1' : '0')
   // It becomes the program that it starts: signals find that by its number.
   return (command, args, options) =>
