@@ -17,6 +17,8 @@
  * await serving
  */
 export { pipe } from 'it-pipe'
+export type { AddressEntries, AddressEntry } from './accept/address/address-entry.ts'
+export { AddressList } from './accept/address/address-list.ts'
 export type { MulticastGroup } from './accept/datagram/datagram-options.ts'
 export { DatagramRequest } from './accept/datagram/datagram-request.ts'
 export type { Backend } from './accept/native/backend.ts'
@@ -56,6 +58,7 @@ export type {
   UndeliveredEvent,
   WorkerEvent
 } from './events.ts'
+export { allowAddresses, denyAddresses } from './flow/address-rules.ts'
 export { drain } from './flow/drain.ts'
 export { type ForkOptions, forked, forkPool } from './flow/forked.ts'
 export type { FrameCodec } from './flow/frame-codec.ts'
@@ -63,6 +66,8 @@ export { type FramedOptions, framed } from './flow/framed.ts'
 export { type LineCodecOptions, lines } from './flow/line-codec.ts'
 export { type Merging, merge } from './flow/merge.ts'
 export { type ParallelOptions, parallel } from './flow/parallel.ts'
+export { rateLimit } from './flow/rate-limit.ts'
+export { RateLimiter, type RateLimiterOptions } from './flow/rate-limiter.ts'
 export { type AcquireOptions, type Permit, Semaphore, type SemaphoreOptions } from './flow/semaphore.ts'
 export { sequential } from './flow/sequential.ts'
 export { type ThreadsOptions, threadPool, threads } from './flow/threads.ts'
