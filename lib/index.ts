@@ -21,6 +21,7 @@ export type { AddressEntries, AddressEntry } from './accept/address/address-entr
 export { AddressList } from './accept/address/address-list.ts'
 export type { MulticastGroup } from './accept/datagram/datagram-options.ts'
 export { DatagramRequest } from './accept/datagram/datagram-request.ts'
+export type { ListenFdKind } from './accept/native/activated-kind.ts'
 export type { Backend } from './accept/native/backend.ts'
 export type { PeerCredentials } from './accept/native/peer-credentials.ts'
 export { FrameRequest } from './accept/request/frame-request.ts'
@@ -96,6 +97,7 @@ export {
 } from './server/forking.ts'
 export { ServerHooks } from './server/hooks.ts'
 export type { LimitRule, LimitRules } from './server/limit-rules.ts'
+export { type ListenFd, type ListenFdsOptions, listenFds } from './server/listen-fds.ts'
 export { ListenerServer } from './server/listener-server.ts'
 export type {
   DatagramServerOptions,
