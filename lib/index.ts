@@ -84,6 +84,7 @@ export type { Outcome, Runner, Settlement } from './outcome.ts'
 export type { CloseOptions, Report, Request, RequestServer, StillOpen, Work } from './request.ts'
 export type { LineOptions, LinesOptions, ReadOptions, RFile } from './rfile.ts'
 export { BaseServer, type HandleRequestOptions } from './server/base.ts'
+export { type ClosableServer, type CloseOnSignalOptions, closeOnSignal } from './server/close-on-signal.ts'
 export type { OpenCondition } from './server/connection-watch.ts'
 export {
   ForkingTCPServer,
@@ -107,6 +108,7 @@ export type {
 } from './server/options.ts'
 export { RequestHost } from './server/request-host.ts'
 export type { RequestsOptions } from './server/requests.ts'
+export { type RunnableServer, type RunOptions, runUntilSignal } from './server/run-until-signal.ts'
 export { TCPServer, type TCPServerOptions } from './server/tcp.ts'
 export {
   type ThreadingOptions,

@@ -19,6 +19,7 @@ Serves lines on TCP, and datagrams on UDP, with one handler: every line comes ba
 
 In a line: "time" tells the time, "stats" what was served, "quit" ends the connection.
 Ctrl-C stops it: those being served get 5 seconds to finish; Ctrl-C again stops at once.
+Where a service manager has opened the sockets (systemd), it serves on those, and not on --host and --port.
 `
 
 /** A wrong command line; the message says what is wrong with it. */

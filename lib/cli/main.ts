@@ -1,32 +1,53 @@
 #!/usr/bin/env node
-import { drain, formatAddress, ListenError, parallel, pipe, type Report, TCPServer, UDPServer } from '../index.ts'
+import { formatAddress, ListenError, parallel, type Report, runUntilSignal, TCPServer, UDPServer } from '../index.ts'
 import { type CommandArguments, readArguments, UsageError, usage } from './arguments.ts'
 import { LineService } from './line-service.ts'
-import { closeOnSignal } from './signals.ts'
+import { ActivationError, places } from './places.ts'
 import { LiveStatus } from './status.ts'
 
-const patience = 5_000
+const deadline = 5_000
 
-async function serve({ host, port, limit }: CommandArguments): Promise<void> {
-  await using tcp = await new TCPServer({ host, port }).listen()
-  await using udp = await new UDPServer({ host, port }).listen()
-  const reports = closeOnSignal([tcp, udp], patience)
-  process.stdout.write(
-    `Serving lines on tcp ${formatAddress(tcp.address)} and udp ${formatAddress(udp.address)}. Try it:\n` +
-      `  nc ${tcp.address.host} ${tcp.address.port}\n` +
-      `  telnet ${tcp.address.host} ${tcp.address.port}\n` +
-      `  echo hello | nc -u -w1 ${udp.address.host} ${udp.address.port}\n` +
-      'Type a line, or: time, stats, quit. Ctrl-C stops the server.\n'
-  )
-  const served = () => ({ tcp: tcp.stats(), udp: udp.stats() })
-  const status = new LiveStatus(served)
-  await Promise.all([
-    pipe(tcp, parallel(LineService, { limit }), drain),
-    pipe(udp, parallel(LineService, { limit }), drain)
-  ])
-  const ended = await reports
+async function serve(given: CommandArguments): Promise<void> {
+  const at = places(given)
+  const tcp = at.tcp && new TCPServer(at.tcp)
+  const udp = at.udp && new UDPServer(at.udp)
+  const servers = [tcp, udp].filter((server) => server !== undefined)
+  const running = runUntilSignal(servers, {
+    stage: parallel(LineService, { limit: given.limit }),
+    deadline,
+    onSignal: (signal, action) => {
+      const how =
+        action === 'drain' ? `finishing within ${deadline / 1_000} s; again to stop at once` : 'stopping at once'
+      process.stderr.write(`\n${signal}: ${how}\n`)
+    }
+  })
+  const listening = await Promise.allSettled(servers.map((server) => server.listen()))
+  if (listening.some((end) => end.status === 'rejected')) {
+    await running
+    return
+  }
+  process.stdout.write(invitation(tcp, udp))
+  const status = new LiveStatus(() => ({ tcp: tcp?.stats(), udp: udp?.stats() }))
+  const ended = await running
   status.stop()
   process.stdout.write(`Stopped.\n${ended.map(fate).join('')}`)
+}
+
+function invitation(tcp: TCPServer | undefined, udp: UDPServer | undefined): string {
+  const on: string[] = []
+  let tries = ''
+  if (tcp !== undefined) {
+    const { host, port } = tcp.address
+    on.push(`tcp ${formatAddress(tcp.address)}`)
+    tries += `  nc ${host} ${port}\n  telnet ${host} ${port}\n`
+  }
+  if (udp !== undefined) {
+    const { host, port } = udp.address
+    on.push(`udp ${formatAddress(udp.address)}`)
+    tries += `  echo hello | nc -u -w1 ${host} ${port}\n`
+  }
+  const words = 'Type a line, or: time, stats, quit. Ctrl-C stops the server.'
+  return `Serving lines on ${on.join(' and ')}. Try it:\n${tries}${words}\n`
 }
 
 /** What became of those who were inside at the end: nothing to say where nobody was. */
@@ -38,7 +59,8 @@ function fate({ finished, aborted, refused, stillOpen }: Report): string {
   return `At the end: ${finished} finished, ${aborted} cut off, ${refused} refused\n${cut.join('')}`
 }
 
-function hint({ code }: ListenError): string {
+function hint(error: Error): string {
+  const code = error instanceof ListenError ? error.code : undefined
   if (code !== 'EADDRINUSE' && code !== 'EACCES') return ''
   return 'Try another port: npm start -- --port 0 takes one that is free.\n'
 }
@@ -54,7 +76,7 @@ async function main(): Promise<number> {
       process.stderr.write(`it-socketserver: ${error.message}\n\n${usage}`)
       return 2
     }
-    if (error instanceof ListenError) {
+    if (error instanceof ListenError || error instanceof ActivationError) {
       process.stderr.write(`it-socketserver: ${error.message}\n${hint(error)}`)
       return 1
     }
@@ -62,4 +84,6 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main()
+const code = await main()
+// How it was stopped may have said another one.
+process.exitCode ??= code

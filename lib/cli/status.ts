@@ -2,10 +2,10 @@ import { clearLine, cursorTo } from 'node:readline'
 import type { ServerStats } from '../index.ts'
 import { LineService } from './line-service.ts'
 
-/** What is counted of the two servers. */
+/** What is counted of the two servers, where there are two. */
 export interface Served {
-  readonly tcp: ServerStats
-  readonly udp: ServerStats
+  readonly tcp: ServerStats | undefined
+  readonly udp: ServerStats | undefined
 }
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB']
@@ -22,12 +22,11 @@ function size(bytes: number): string {
 
 /** What was served so far, in a line. */
 function statusLine({ tcp, udp }: Served): string {
-  const waiting = tcp.waiting > 0 ? ` (and ${tcp.waiting} waiting)` : ''
-  const bytesIn = size(tcp.bytesIn + udp.bytesIn)
-  const bytesOut = size(tcp.bytesOut + udp.bytesOut)
+  const sum = (name: keyof ServerStats): number => (tcp?.[name] ?? 0) + (udp?.[name] ?? 0)
+  const waiting = tcp !== undefined && tcp.waiting > 0 ? ` (and ${tcp.waiting} waiting)` : ''
   return (
-    `connections ${tcp.open} now${waiting}, ${tcp.accepted} total | datagrams ${udp.accepted} | ` +
-    `lines ${LineService.answered} | ${bytesIn} in, ${bytesOut} out`
+    `connections ${tcp?.open ?? 0} now${waiting}, ${tcp?.accepted ?? 0} total | datagrams ${udp?.accepted ?? 0} | ` +
+    `lines ${LineService.answered} | ${size(sum('bytesIn'))} in, ${size(sum('bytesOut'))} out`
   )
 }
 

@@ -143,7 +143,7 @@ describe('npm start', () => {
     const again = setInterval(() => other.command.kill('SIGINT'), 50)
     await late
     clearInterval(again)
-    expect(await other.exit).toEqual([0, null])
+    expect(await other.exit).toEqual([130, null])
     client.destroy()
     expect(other.output()).toMatch(/1 cut off/)
   })

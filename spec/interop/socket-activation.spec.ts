@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Address, Backend, InternetAddress } from '../../lib/index.ts'
 import { activate, activateOnPort, script } from '../support/activation.ts'
 import { UDPPeer, unixPeer } from '../support/datagram-peers.ts'
+import { listeningSocket } from '../support/made-sockets.ts'
 import { dial, exchange, received, temporaryPath } from '../support/peers.ts'
 
 const loopback = (port: number): InternetAddress => ({ family: 'IPv4', host: '127.0.0.1', port })
@@ -140,5 +142,41 @@ describe('systemd-socket-activate', () => {
     const activated = await activate(['-l', path], ['sh', '-c', '"$@"; echo done', 'sh', node, ...rest])
     await caller(path)
     await activated.said(/^found \[\]\ndone$/m)
+  })
+})
+
+describe('the command, when it is activated', () => {
+  const command = [process.execPath, 'dist/cli/main.js', '--port', '1']
+
+  it('serves on the socket that it is given, and on no other', async () => {
+    const { activated, port } = await activateOnPort([], command)
+    expect(await exchange(loopback(port), 'hello\n')).toBe('HELLO\n')
+    await activated.said(new RegExp(`^Serving lines on tcp 127.0.0.1:${port}. Try it:$`, 'm'))
+    activated.kill('SIGTERM')
+    expect(await activated.ended).toEqual([0, null])
+    expect(activated.output()).toMatch(/1 total \| datagrams 0 \| lines 1 .*\nStopped\./)
+  })
+
+  it('serves datagrams on one of those', async () => {
+    const { activated, port } = await activateOnPort(['--datagram'], command)
+    const peer = await UDPPeer.bound()
+    expect((await peer.exchange(loopback(port), 'hello')).toString()).toBe('HELLO')
+    await activated.said(new RegExp(`^Serving lines on udp 127.0.0.1:${port}. Try it:$`, 'm'))
+    activated.kill('SIGTERM')
+    expect(await activated.ended).toEqual([0, null])
+  })
+
+  it('says what it has no use for', async () => {
+    const path = temporaryPath()
+    const activated = await activate(['-l', path], command)
+    await caller(path)
+    await activated.said(/^it-socketserver: Descriptor 3 is neither a tcp nor a udp socket: unix$/m)
+    expect(await activated.ended).toEqual([1, null])
+    const shell = 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" dist/cli/main.js'
+    const { status, stderr } = spawnSync('sh', ['-c', shell, process.execPath], {
+      stdio: ['ignore', 'pipe', 'pipe', listeningSocket().fd, listeningSocket().fd],
+      encoding: 'utf8'
+    })
+    expect([status, stderr]).toEqual([1, 'it-socketserver: Descriptor 4 is a second tcp socket\n'])
   })
 })

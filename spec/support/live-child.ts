@@ -16,13 +16,13 @@ export interface LiveChild {
   kill(): Promise<void>
   /** Its exit code, when it ends by itself. */
   ended(): Promise<number | null>
-  /** The same, and its input stays open meanwhile. */
-  exited(): Promise<number | null>
+  /** Its exit code, or the signal that it has died of. */
+  readonly exited: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>
 }
 
 function live(child: ChildProcess): LiveChild {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
-  const over = once(child, 'exit') as Promise<[number | null]>
+  const over = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL')
     await over
@@ -41,7 +41,7 @@ function live(child: ChildProcess): LiveChild {
       child.stdin?.end()
       return (await over)[0]
     },
-    exited: async () => (await over)[0]
+    exited: over
   }
 }
 

@@ -75,7 +75,7 @@ export async function deployUnderLoad({
     process.kill(-server.pid, 'SIGTERM')
     servers.push(JSON.parse(await server.line()) as ServerReport)
     // By itself: its input is open, and nobody kills it.
-    expect(await server.exited()).toBe(0)
+    expect((await server.exited)[0]).toBe(0)
   }
 
   let server = await begin(0)
