@@ -231,6 +231,8 @@ describe('the listeners of closeOnSignal', () => {
       process.off('removeListener', gone)
       resolve()
     })
+    // A machine that was very busy has let it pass already.
+    if (process.listenerCount(one) === 0) resolve()
     await promise
     expect(process.listenerCount(one)).toBe(0)
   })

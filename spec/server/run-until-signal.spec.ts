@@ -48,7 +48,7 @@ async function inside(address: Address): Promise<Socket> {
   return client
 }
 
-const send = (child: LiveChild, signal: NodeJS.Signals): void => void process.kill(child.pid, signal)
+const send = (child: LiveChild, signal: NodeJS.Signals): void => void child.signal(signal)
 
 describe('runUntilSignal', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -116,7 +116,7 @@ describe('runUntilSignal', () => {
   it('takes the same signal again for a second one, when it comes later', async () => {
     const { child, address } = await run(program(echoing, 'deadline: Infinity'))
     await inside(address)
-    const again = setInterval(() => send(child, 'SIGINT'), 50)
+    const again = setInterval(() => child.signal('SIGINT'), 50)
     try {
       expect(await child.line()).toBe('SIGINT drain')
       expect(await child.line()).toBe('SIGINT cut')

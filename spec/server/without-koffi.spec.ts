@@ -57,6 +57,26 @@ async function run(script: string, inherited: readonly number[] = []): Promise<u
 const path = () => JSON.stringify(temporaryPath())
 
 describe('without the package koffi', () => {
+  it('an activated socket has a name, and no kind that could be told', async () => {
+    const { fd } = listeningSocket()
+    const told = await run(
+      `
+      Object.assign(process.env, { LISTEN_PID: process.pid, LISTEN_FDS: 1, LISTEN_FDNAMES: 'web' })
+      const [activated] = bare.listenFds()
+      const server = await new bare.TCPServer({ fd: activated.fd }, (request) => bare.pipe(request, request)).listen()
+      const serving = server.serveForever()
+      const client = connect(server.address.port, '127.0.0.1')
+      client.end('ping')
+      const [reply] = await once(client, 'data')
+      tell([activated, reply.toString()])
+      await server.close()
+      await serving
+      `,
+      [fd]
+    )
+    expect(told).toEqual([[{ fd: 3, name: 'web' }, 'ping']])
+  })
+
   it('a UDP server goes by Node’s own sockets', async () => {
     const told = await run(`
       const server = await new bare.UDPServer({}, (request) => bare.pipe(request, request)).listen()

@@ -12,6 +12,8 @@ export interface LiveChild {
   line(): Promise<string>
   /** Give it a line. */
   say(line: string): void
+  /** Send it a signal; nothing where it has gone. */
+  signal(name: NodeJS.Signals): void
   /** End it as by a power cut, and wait until it has gone. */
   kill(): Promise<void>
   /** Its exit code, when it ends by itself. */
@@ -36,6 +38,7 @@ function live(child: ChildProcess): LiveChild {
       return value
     },
     say: (line) => void child.stdin?.write(`${line}\n`),
+    signal: (name) => void child.kill(name),
     kill,
     ended: async () => {
       child.stdin?.end()
