@@ -48,7 +48,7 @@ async function inside(address: Address): Promise<Socket> {
   return client
 }
 
-const send = (child: LiveChild, signal: NodeJS.Signals): void => void child.signal(signal)
+const send = (child: LiveChild, signal: NodeJS.Signals): void => child.signal(signal)
 
 describe('runUntilSignal', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
