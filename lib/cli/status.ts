@@ -22,7 +22,7 @@ function size(bytes: number): string {
 
 /** What was served so far, in a line. */
 function statusLine({ tcp, udp }: Served): string {
-  const sum = (name: keyof ServerStats): number => (tcp?.[name] ?? 0) + (udp?.[name] ?? 0)
+  const sum = (name: 'bytesIn' | 'bytesOut'): number => (tcp?.[name] ?? 0) + (udp?.[name] ?? 0)
   const waiting = tcp !== undefined && tcp.waiting > 0 ? ` (and ${tcp.waiting} waiting)` : ''
   return (
     `connections ${tcp?.open ?? 0} now${waiting}, ${tcp?.accepted ?? 0} total | datagrams ${udp?.accepted ?? 0} | ` +
