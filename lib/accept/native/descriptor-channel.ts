@@ -1,6 +1,7 @@
+import { LimitExceededError } from '../../errors.ts'
 import { nodeIsWanted } from './backend.ts'
 import { EAGAIN, EINTR, libc, libcMissing } from './libc.ts'
-import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL } from './message-flags.ts'
+import { MSG_CMSG_CLOEXEC, MSG_DONTWAIT, MSG_NOSIGNAL } from './message-flags.ts'
 import { reactor, type Watched } from './reactor.ts'
 import { AF_UNIX } from './sockaddr.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET } from './socket-type.ts'
@@ -20,6 +21,7 @@ const controlAt = 32
 const controlLengthAt = 40
 const flagsAt = 48
 const controlSize = 24
+// Said of room for one, so that the kernel does not put a second where it would fit.
 const controlLength = 20
 const descriptorAt = 16
 
@@ -35,6 +37,8 @@ const atOnce = 64
 
 /** Who is told what comes. */
 export interface ChannelHost {
+  /** The longest message, in bytes, that it takes: what is longer, or no message, ends the channel. */
+  readonly longest: number
   /**
    * A message has come.
    *
@@ -42,8 +46,12 @@ export interface ChannelHost {
    * @param fd - the descriptor that came along, the host's from now on; -1 for none, also where this process had no room
    */
   message(bytes: Buffer, fd: number): void
-  /** The other end has gone, and all that it had sent was told. */
-  ended(): void
+  /**
+   * The other end has gone, and all that it had sent was told.
+   *
+   * @param error - what it has sent that can't be taken
+   */
+  ended(error?: Error): void
 }
 
 interface Waiting {
@@ -101,6 +109,7 @@ export class DescriptorChannel implements Watched {
   readonly #queue: Waiting[] = []
   #fd: number
   #parts: Buffer[] = []
+  #partsLength = 0
   #partsFd = -1
 
   /**
@@ -210,7 +219,7 @@ export class DescriptorChannel implements Watched {
   /** False where nothing more is there. */
   #receive(): boolean {
     const envelope = incoming()
-    envelope.controlLength = controlSize
+    envelope.controlLength = controlLength
     const size = libc().recvmsg(this.#fd, envelope.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
     if (size <= 0) {
       const errno = size < 0 ? libc().errno() : 0
@@ -219,20 +228,37 @@ export class DescriptorChannel implements Watched {
       if (errno !== EAGAIN) this.#end()
       return false
     }
-    const came = envelope.controlLength >= controlLength && (envelope.flags & MSG_CTRUNC) === 0
-    this.#keepDescriptor(came ? envelope.control.readInt32LE(descriptorAt) : -1)
-    this.#take(envelope.bytes.subarray(1, size), envelope.bytes[0] === hasMore)
+    this.#keepDescriptor(this.#descriptorOf(envelope))
+    this.#take(envelope.bytes.subarray(1, size), envelope.bytes[0] as number)
     return true
   }
 
-  #take(bytes: Buffer, more: boolean): void {
-    if (more) {
+  /** The descriptor that came; of several the first, for which alone there is room. */
+  #descriptorOf(envelope: Envelope): number {
+    return envelope.controlLength >= controlLength ? envelope.control.readInt32LE(descriptorAt) : -1
+  }
+
+  #take(bytes: Buffer, kind: number): void {
+    const length = this.#partsLength + bytes.length
+    const { longest } = this.#host
+    // Of parts that are not full there would be no end.
+    if (kind > hasMore || (kind === hasMore && bytes.length < part)) {
+      this.#end(new TypeError(`It sent a part of ${bytes.length} bytes that begins with ${kind}, which is no message`))
+      return
+    }
+    if (length > longest) {
+      this.#end(new LimitExceededError(`It sent a message that is longer than the limit of ${longest} bytes`, longest))
+      return
+    }
+    if (kind === hasMore) {
       this.#parts.push(Buffer.from(bytes))
+      this.#partsLength = length
       return
     }
     const whole = this.#parts.length === 0 ? bytes : Buffer.concat([...this.#parts, bytes])
     const fd = this.#partsFd
     this.#parts = []
+    this.#partsLength = 0
     this.#partsFd = -1
     this.#host.message(whole, fd)
   }
@@ -244,10 +270,10 @@ export class DescriptorChannel implements Watched {
     this.#partsFd = fd
   }
 
-  #end(): void {
+  #end(error?: Error): void {
     if (this.#fd < 0) return
     this.close()
-    this.#host.ended()
+    this.#host.ended(error)
   }
 }
 

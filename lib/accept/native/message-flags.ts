@@ -1,5 +1,4 @@
 /** What goes with a call that sends or receives. */
-export const MSG_CTRUNC = 0x8
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000

@@ -1,7 +1,7 @@
 import { toError } from '../../outcome.ts'
 import type { Request } from '../../request.ts'
 import { recordError } from './error-record.ts'
-import { bridgeWindow } from './messages.ts'
+import { bridgeWindow, type CreditMessage, type DataMessage, type EndMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
 
 /**
@@ -13,6 +13,8 @@ export class ParentBridge {
   readonly #worker: Messenger
   readonly #request: Request
   #credit = bridgeWindow
+  // Bytes that the worker may send before it is told of more.
+  #room = bridgeWindow
   #creditCame: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
   #isOver = false
@@ -35,31 +37,22 @@ export class ParentBridge {
     void this.#pump()
   }
 
-  /** Bytes of the worker's. */
-  data(bytes: Uint8Array): void {
-    this.#writing = this.#writing.then(async () => {
-      if (this.#isOver) return
-      try {
-        await this.#request.wfile.write(bytes)
-      } catch {
-        // The peer has gone: the request is aborted then, and the worker hears of that.
-        return
-      }
-      this.#worker.send({ type: 'credit', id: this.#id, bytes: bytes.length })
-    })
-  }
-
-  /** The worker has ended its output. */
-  ended(): void {
-    this.hasEnded = true
-    this.#writing = this.#writing.then(() => this.#request.wfile.end().catch(() => {}))
-  }
-
-  /** The worker has taken so many bytes. */
-  credit(bytes: number): void {
-    this.#credit += bytes
-    this.#creditCame?.()
-    this.#creditCame = undefined
+  /**
+   * The worker says something of the bytes.
+   *
+   * @returns false where it must not: it sends more than it was let, and nothing would bound what waits, or has taken what
+   * it was not sent
+   */
+  heard(message: DataMessage | EndMessage | CreditMessage): boolean {
+    switch (message.type) {
+      case 'data':
+        return this.#data(message.bytes)
+      case 'end':
+        this.#ended()
+        return true
+      case 'credit':
+        return this.#credited(message.bytes)
+    }
   }
 
   /** Settles when all that has come of the worker was written. */
@@ -74,6 +67,39 @@ export class ParentBridge {
     this.#creditCame?.()
     // What the worker waits for, once it has closed its end.
     this.#worker.send({ type: 'end', id: this.#id })
+  }
+
+  #data(bytes: Uint8Array): boolean {
+    const size = bytes.length
+    if (size > this.#room || this.hasEnded) return false
+    if (size === 0) return true
+    this.#room -= size
+    this.#writing = this.#writing.then(async () => {
+      if (this.#isOver) return
+      try {
+        await this.#request.wfile.write(bytes)
+      } catch {
+        // The peer has gone: the request is aborted then, and the worker hears of that.
+        return
+      }
+      this.#room += size
+      this.#worker.send({ type: 'credit', id: this.#id, bytes: size })
+    })
+    return true
+  }
+
+  #ended(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.#writing = this.#writing.then(() => this.#request.wfile.end().catch(() => {}))
+  }
+
+  #credited(bytes: number): boolean {
+    if (this.#credit + bytes > bridgeWindow) return false
+    this.#credit += bytes
+    this.#creditCame?.()
+    this.#creditCame = undefined
+    return true
   }
 
   async #pump(): Promise<void> {

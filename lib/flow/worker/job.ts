@@ -7,7 +7,7 @@ import { deferred, mayReject } from '../../iterator/deferred.ts'
 import type { Settlement } from '../../outcome.ts'
 import type { Request } from '../../request.ts'
 import { ParentBridge } from './bridge.ts'
-import { recordError, reviveError } from './error-record.ts'
+import { recordError, reviveError, reviveErrors } from './error-record.ts'
 import { recordLimits } from './limits-record.ts'
 import type { Carriage, ReportMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
@@ -104,12 +104,13 @@ export class Job {
     if (request instanceof StreamRequest && this.#bridge === undefined) {
       request.movedElsewhere(message.bytesIn, message.bytesOut)
     }
-    for (const note of message.notes) void request.server.noteError(reviveError(note), request)
+    for (const note of reviveErrors(message.notes)) void request.server.noteError(note, request)
     if (this.#isOver) return
     try {
       if (message.status === 'fulfilled') {
         await this.#bridge?.drained()
-        if (message.reply !== undefined) await request.wfile.write(message.reply)
+        // Of a connection there is none: what its handler has written is there.
+        if (message.reply !== undefined && request instanceof MessageRequest) await request.wfile.write(message.reply)
         this.#end()
         this.#done.resolve(reviveValue(message.value))
         return

@@ -42,8 +42,10 @@ export function decode(bytes: Buffer): Message {
       return { type: 'data', id: bytes.readUIntLE(1, idSize), bytes: Buffer.from(bytes.subarray(1 + idSize)) }
     case json:
       return JSON.parse(bytes.toString('utf8', 1)) as Message
-    default:
+    case cloned:
       return deserialize(Buffer.from(bytes.subarray(1))) as Message
+    default:
+      throw new TypeError(`A message begins with ${bytes[0] ?? 'nothing'}`)
   }
 }
 
@@ -59,10 +61,11 @@ export function joined(messages: readonly Buffer[]): Buffer {
   return bytes
 }
 
-/** The messages that were joined. */
+/** The messages that were joined. Throws where one is not whole. */
 export function* parted(bytes: Buffer): Generator<Buffer, void> {
   for (let at = 0; at < bytes.length; ) {
     const end = at + lengthSize + bytes.readUInt32LE(at)
+    if (end > bytes.length) throw new RangeError(`A message is cut: ${bytes.length - at} bytes of ${end - at}`)
     yield bytes.subarray(at + lengthSize, end)
     at = end
   }

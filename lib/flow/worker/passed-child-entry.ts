@@ -11,8 +11,12 @@ const channelFd = 3
 
 const moduleURL = beginChild()
 
-// What is said in one go leaves as one: under load that is several claims and reports.
+// What is said in one go leaves as one: under load that is several claims and reports. Not more than this: long ones go
+// alone, as there is a longest message.
+const mostInOne = 2 ** 20
+
 let saying: Buffer[] = []
+let size = 0
 let told: (() => void)[] = []
 
 function flush(): void {
@@ -22,12 +26,16 @@ function flush(): void {
     for (const said of whenSaid) said()
   })
   saying = []
+  size = 0
   told = []
 }
 
 const ends: WorkerEnds = {
   say(message, said) {
-    if (saying.push(encode(message)) === 1) process.nextTick(flush)
+    const bytes = encode(message)
+    if (size + bytes.length > mostInOne) flush()
+    size += bytes.length
+    if (saying.push(bytes) === 1) process.nextTick(flush)
     if (said !== undefined) told.push(said)
   },
   adopt: (_fd, handle) => handle as number | undefined,
@@ -41,6 +49,8 @@ const worker = new ServeWorker(ends)
 const channel = new DescriptorChannel(
   channelFd,
   {
+    // What its pool sends is as long as it is.
+    longest: Number.POSITIVE_INFINITY,
     message(bytes, fd) {
       const message = decode(bytes) as PoolMessage
       const isFor = message.type === 'take' && message.carriage.by === 'descriptor'

@@ -10,6 +10,9 @@ import { decode, encode, parted } from './message-codec.ts'
 import type { PoolMessage, WorkerMessage } from './messages.ts'
 import { Worker, type WorkerHost } from './worker.ts'
 
+// What it says in one go: a request's value, or its reply, may be long, but not without end.
+const longestMessage = 2 ** 28
+
 /**
  * A child process by system calls: connections are passed as bare descriptors, by a channel of our own. That costs a tenth
  * of Node's, a message is the kernel's when it was sent, and a child that has no room for a descriptor says so.
@@ -36,12 +39,13 @@ export class PassedChild extends Worker {
       channel = new DescriptorChannel(
         here,
         {
+          longest: longestMessage,
           message: (bytes, fd) => {
             if (fd >= 0) closeEnd(fd)
             this.#heard(bytes)
           },
           // It has closed its end, and can't be told anything any more.
-          ended: () => this.kill()
+          ended: (error) => this.#end(error)
         },
         false
       )
@@ -95,11 +99,15 @@ export class PassedChild extends Worker {
       messages = Array.from(parted(bytes), decode) as WorkerMessage[]
     } catch (error) {
       // Something of its module has written to a number that it took for its own.
-      this.lastWords ??= toError(error)
-      this.kill()
+      this.#end(toError(error))
       return
     }
     for (const message of messages) this.host.heard(this, message)
+  }
+
+  #end(why?: Error): void {
+    this.lastWords ??= why
+    this.kill()
   }
 
   #gone(how: string): void {

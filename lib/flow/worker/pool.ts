@@ -12,6 +12,7 @@ import type { PoolPlan } from './pool-plan.ts'
 import { ServerNumbers } from './server-numbers.ts'
 import { Staff, type StaffHost } from './staff.ts'
 import type { Worker } from './worker.ts'
+import { isMessage, isSound } from './worker-message.ts'
 
 const defaultDeadline = 15_000
 
@@ -101,6 +102,7 @@ export class WorkerPool implements StaffHost {
 
   heard(worker: Worker, message: WorkerMessage): void {
     worker.unanswered = 0
+    if (!isMessage(message)) return
     switch (message.type) {
       case 'ready':
         this.#staff.started(worker)
@@ -111,13 +113,16 @@ export class WorkerPool implements StaffHost {
         worker.lastWords = reviveError(message.error)
         return
       case 'close':
-        this.#servers.close(message)
+        void this.#servers.close(message)
         return
-      case 'pong':
-        return
-      default: {
+      case 'claim':
+      case 'missing':
+      case 'report':
+      case 'data':
+      case 'end':
+      case 'credit': {
         const job = worker.jobs.get(message.id)
-        if (job !== undefined) this.#heardOf(worker, job, message)
+        if (job !== undefined && !(isSound(message) && this.#heardOf(worker, job, message))) this.#broken(worker)
       }
     }
   }
@@ -189,15 +194,16 @@ export class WorkerPool implements StaffHost {
     job.offerTo(worker)
   }
 
-  #heardOf(worker: Worker, job: Job, message: JobMessage): void {
+  /** False where it must not say that. */
+  #heardOf(worker: Worker, job: Job, message: JobMessage): boolean {
     switch (message.type) {
       case 'claim':
         this.#claimed(worker, job)
         this.goOn()
-        return
+        return true
       case 'missing':
         this.#missing(worker, job)
-        return
+        return true
       case 'report':
         this.#claimed(worker, job)
         worker.jobs.delete(job.id)
@@ -207,16 +213,17 @@ export class WorkerPool implements StaffHost {
           this.#leaveWhenDone()
         })
         this.goOn()
-        return
-      case 'data':
-        job.bridge?.data(message.bytes)
-        return
-      case 'end':
-        job.bridge?.ended()
-        return
-      case 'credit':
-        job.bridge?.credit(message.bytes)
+        return true
+      default:
+        // Before it has claimed it another one may get it.
+        return !worker.offered.has(job) && job.bridge?.heard(message) === true
     }
+  }
+
+  /** What it says can't be: who waits for it would wait for ever. */
+  #broken(worker: Worker): void {
+    worker.lastWords ??= new TypeError('It said what can not be understood')
+    worker.kill()
   }
 
   #claimed(worker: Worker, job: Job): void {

@@ -30,10 +30,12 @@ export class ServerNumbers {
   }
 
   /** A handler has asked to close its server; one that closes already goes on with that. */
-  close({ server, deadline }: { readonly server: number; readonly deadline: number | undefined }): void {
-    const closing = this.#servers.get(server)?.server.close(deadline === undefined ? {} : { deadline })
-    // Of what goes wrong the server tells.
-    closing?.catch(() => {})
+  async close({ server, deadline }: { readonly server: number; readonly deadline: number | undefined }): Promise<void> {
+    try {
+      await this.#servers.get(server)?.server.close(deadline === undefined ? {} : { deadline })
+    } catch {
+      // Of what goes wrong the server tells; of a deadline that is none, nobody has to.
+    }
   }
 
   /** No more will come: a server that goes on has nothing of the pool any more. */

@@ -24,6 +24,7 @@ function end(fd: number): End {
   const channel = new DescriptorChannel(
     fd,
     {
+      longest: Number.POSITIVE_INFINITY,
       message(bytes, passed) {
         messages.push({ text: bytes.toString('latin1'), fd: passed })
         if (messages.length >= wanted) told()
