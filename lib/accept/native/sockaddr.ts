@@ -50,14 +50,18 @@ export function encodeUnix(path: string): Buffer {
 }
 
 /**
- * What the kernel says, for people.
+ * What the kernel says, for people. What is no address of a known family is that of somebody who has none.
  *
  * @param bytes - the kernel's form
  * @param length - how much of it counts
  */
 export function decodeAddress(bytes: Buffer, length: number): Address {
-  const family = length < unixPath ? AF_UNIX : bytes.readUInt16LE(0)
-  if (family === AF_UNIX) return { family: 'unix', path: decodePath(bytes.subarray(unixPath, length)) }
+  const there = Math.min(length, bytes.length)
+  const family = there < unixPath ? AF_UNIX : bytes.readUInt16LE(0)
+  if (family === AF_UNIX) return { family: 'unix', path: decodePath(bytes.subarray(unixPath, there)) }
+  if (there < (family === AF_INET ? inetSize : family === AF_INET6 ? inet6Size : Number.POSITIVE_INFINITY)) {
+    return { family: 'unix', path: '' }
+  }
   const port = bytes.readUInt16BE(2)
   if (family === AF_INET) return internetAddress('IPv4', dotted(bytes.readUInt32BE(4)), port)
   const host = libc().inet_ntop(AF_INET6, bytes.subarray(8), Buffer.alloc(textSize), textSize) ?? ''

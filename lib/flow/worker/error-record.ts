@@ -38,6 +38,8 @@ const most = 10_000
 /** How many more errors and properties may cross. */
 interface Allowance {
   left: number
+  /** The records that were revived: none is two errors, so that a short message can't stand for many. */
+  readonly seen: Set<unknown>
 }
 
 const kinds = new Map<string, { readonly prototype: Error }>(
@@ -63,7 +65,7 @@ const kinds = new Map<string, { readonly prototype: Error }>(
 
 /** What crosses of an error. */
 export function recordError(error: Error): ErrorRecord {
-  return recorded(error, 0, { left: most })
+  return recorded(error, 0, allowed())
 }
 
 /**
@@ -71,12 +73,16 @@ export function recordError(error: Error): ErrorRecord {
  * a broken worker has made up tells of an error too: what is not as it should be is left out.
  */
 export function reviveError(record: unknown): Error {
-  return revived(record, 0, { left: most })
+  return revived(record, 0, allowed())
 }
 
 /** The errors that records tell of: as {@link reviveError}, and no more of them than one error may hold. */
 export function reviveErrors(records: unknown): Error[] {
-  return Array.isArray(records) ? revivedAll(records, 0, { left: most }) : []
+  return Array.isArray(records) ? revivedAll(records, 0, allowed()) : []
+}
+
+function allowed(): Allowance {
+  return { left: most, seen: new Set() }
 }
 
 function recorded(error: Error, depth: number, allowance: Allowance): ErrorRecord {
@@ -98,7 +104,7 @@ function recorded(error: Error, depth: number, allowance: Allowance): ErrorRecor
 }
 
 function revived(record: unknown, depth: number, allowance: Allowance): Error {
-  allowance.left--
+  allowance.seen.add(record)
   const { name, message, stack, properties } = (record ?? {}) as Partial<Record<keyof ErrorRecord, unknown>>
   const error = new Error(typeof message === 'string' ? message : 'an error of which nothing is known')
   const kind = typeof name === 'string' ? kinds.get(name) : undefined
@@ -121,7 +127,10 @@ function revived(record: unknown, depth: number, allowance: Allowance): Error {
 
 function revivedAll(records: readonly unknown[], depth: number, allowance: Allowance): Error[] {
   const errors: Error[] = []
-  for (let i = 0; i < records.length && allowance.left > 0; i++) errors.push(revived(records[i], depth, allowance))
+  for (let i = 0; i < records.length && allowance.left > 0; i++) {
+    allowance.left--
+    if (!allowance.seen.has(records[i])) errors.push(revived(records[i], depth, allowance))
+  }
   return errors
 }
 
@@ -130,7 +139,9 @@ function revivedValue(value: unknown, depth: number, allowance: Allowance): unkn
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   if (typeof value !== 'object' || value === null) return value
   if (depth >= deepest || allowance.left <= 0) return undefined
-  if ('error' in value) return revived(value.error, depth + 1, allowance)
+  if ('error' in value) {
+    return allowance.seen.has(value.error) ? undefined : revived(value.error, depth + 1, allowance)
+  }
   if ('errors' in value && Array.isArray(value.errors)) return revivedAll(value.errors, depth + 1, allowance)
   return undefined
 }
