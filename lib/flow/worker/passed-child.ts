@@ -24,6 +24,8 @@ export class PassedChild extends Worker {
   readonly #child: ChildProcess
   readonly #channel: DescriptorChannel
   #isGone = false
+  // Requests on their way that the kernel had no room for yet.
+  #unsent = 0
 
   /**
    * @param moduleURL - the handler's module
@@ -81,7 +83,13 @@ export class PassedChild extends Worker {
   }
 
   override send(message: PoolMessage, parcel?: Parcel): void {
-    this.#channel.send(encode(message), parcel?.descriptor ?? -1)
+    if (message.type !== 'take') {
+      this.#channel.send(encode(message))
+      return
+    }
+    // One that claims what it has not read would be sent more and more, each with a descriptor that is kept here till then.
+    if (++this.#unsent > this.mostOffered) this.#end(new TypeError('It claimed what it was not sent'))
+    else this.#channel.send(encode(message), parcel?.descriptor ?? -1, this.#sent)
   }
 
   override kill(): void {
@@ -103,6 +111,10 @@ export class PassedChild extends Worker {
       return
     }
     for (const message of messages) this.host.heard(this, message)
+  }
+
+  readonly #sent = (): void => {
+    this.#unsent--
   }
 
   #end(why?: Error): void {

@@ -104,4 +104,16 @@ describe('the kernel’s form of an address', () => {
     const bytes = Buffer.concat([Buffer.from([AF_UNIX, 0]), Buffer.alloc(108, 'p')])
     expect(decodeAddress(bytes, 111)).toEqual({ family: 'unix', path: 'p'.repeat(108) })
   })
+
+  it('that is cut, or of a family that nobody knows, is that of somebody without one', () => {
+    const nobody = { family: 'unix', path: '' }
+    for (const whole of [encodeInternet('127.0.0.1', 80), encodeInternet('::1', 80)]) {
+      for (let length = 2; length < whole.length; length++) {
+        expect(decodeAddress(whole.subarray(0, length), length)).toEqual(nobody)
+        // As much as it says of it is not there.
+        expect(decodeAddress(whole.subarray(0, length), whole.length)).toEqual(nobody)
+      }
+    }
+    expect(decodeAddress(Buffer.alloc(longestSockaddr, 7), longestSockaddr)).toEqual(nobody)
+  })
 })

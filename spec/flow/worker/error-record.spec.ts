@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { recordError, reviveError } from '../../../lib/flow/worker/error-record.ts'
+import { recordError, reviveError, reviveErrors } from '../../../lib/flow/worker/error-record.ts'
 import {
   AbortedError,
   BusyError,
@@ -125,4 +125,49 @@ describe('an error that has crossed', () => {
     const odd = Object.assign(new Error('odd'), { message: 5, stack: 7, name: { toString: () => 'Odd' } })
     expect(crossed(odd as never)).toMatchObject({ message: '5', name: 'Odd' })
   })
+})
+
+describe('a record that a broken worker has made up', () => {
+  it('is an error all the same, of what of it is as it should be', () => {
+    for (const record of [undefined, null, 5, 'text', [], {}, { properties: 5 }, { message: {}, name: {}, stack: 1 }]) {
+      expect(reviveError(record)).toBeInstanceOf(Error)
+    }
+    const properties = [
+      ['code', 'E'],
+      ['toString', 5],
+      ['message', 5],
+      ['cause', { error: 5 }],
+      ['errors', { errors: 5 }],
+      5,
+      [5]
+    ]
+    const error = reviveError({ name: 'RangeError', message: 'far', properties })
+    expect(error).toBeInstanceOf(RangeError)
+    expect(error).toMatchObject({ message: 'far', code: 'E', cause: expect.any(Error) })
+    expect(`${error}`).toBe('RangeError: far')
+    expect('errors' in error).toBe(false)
+  })
+
+  it('may hold itself a thousand times, and is one error', () => {
+    const record = { name: 'AggregateError', message: 'all', properties: [] as unknown[] }
+    record.properties.push(['errors', { errors: Array(1_000).fill(record) }], ['cause', { error: record }])
+    const error = reviveError(record) as AggregateError
+    expect(error.errors).toEqual([])
+    expect(error.cause).toBe(undefined)
+    expect(reviveErrors(Array(1_000).fill(record))).toHaveLength(1)
+  })
+
+  it('may say that it has billions of properties, or notes', () => {
+    const billions: unknown[] = []
+    billions.length = 2 ** 32 - 1
+    expect(reviveError({ message: 'many', properties: billions }).message).toBe('many')
+    expect(reviveErrors(billions).length).toBeLessThanOrEqual(10_000)
+  })
+})
+
+it('crosses with no more than so many of those that it holds, where they hold each other', () => {
+  const all = Array.from({ length: 100 }, () => new AggregateError([], 'of all'))
+  for (const one of all) one.errors = all
+  const back = crossed(all[0] as AggregateError)
+  expect(back.errors.length).toBeGreaterThan(0)
 })

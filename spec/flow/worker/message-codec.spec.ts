@@ -74,3 +74,14 @@ it('parts what was joined', () => {
     })
   )
 })
+
+it('takes nothing for a message that is none', () => {
+  const whole = joined([Buffer.from('one'), Buffer.from('two')])
+  for (let length = 1; length < whole.length; length++) {
+    if (length === 7) continue
+    expect(() => Array.from(parted(whole.subarray(0, length)))).toThrow(RangeError)
+  }
+  for (const bytes of ['', '\x02', '\x03\x01', '\x00{', '\x01\xff', '\x04{}']) {
+    expect(() => decode(Buffer.from(bytes, 'latin1'))).toThrow(Error)
+  }
+})

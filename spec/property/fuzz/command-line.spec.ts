@@ -5,8 +5,14 @@ import { leavesNothing } from './fuzz.ts'
 
 const word = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom('--host', '--port', '--limit', '--help', '-h', '--', '-', '', '--no-port') },
-  { weight: 3, arbitrary: fc.constantFrom('0', '80', '65535', '65536', '-1', '1e3', ' 9', '٣', '0x50', '9007199254740993') },
-  { weight: 2, arbitrary: fc.constantFrom('--port=', '--port=80', '--limit=0', '--host=::1', '--help=yes', '-hh', '--__proto__') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom('0', '80', '65535', '65536', '-1', '1e3', ' 9', '٣', '0x50', '9007199254740993')
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom('--port=', '--port=80', '--limit=0', '--host=::1', '--help=yes', '-hh', '--__proto__')
+  },
   { weight: 1, arbitrary: fc.string({ unit: 'binary' }) }
 )
 

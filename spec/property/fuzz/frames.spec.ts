@@ -42,13 +42,18 @@ const subjects: Record<string, Subject> = {
     encode: (message) => Buffer.concat([message, Buffer.from('\r\n')]),
     find(bytes) {
       const all = bytes.toString('latin1').match(/[^\n]*\n|[^\n]+$/g) ?? []
-      const tooLong = all.findIndex((line) => line.length > longest || (line.length === longest && !line.endsWith('\n')))
+      const tooLong = all.findIndex(
+        (line) => line.length > longest || (line.length === longest && !line.endsWith('\n'))
+      )
       const frames = (tooLong === -1 ? all : all.slice(0, tooLong)).map((line) => line.replace(/\r?\n$/, ''))
       return { frames, ends: tooLong === -1 }
     }
   },
   'it-length-prefixed': {
-    codec: { decode: (rfile) => lp.decode(rfile, { maxDataLength: longest }), encode: (message) => lp.encode.single(message) },
+    codec: {
+      decode: (rfile) => lp.decode(rfile, { maxDataLength: longest }),
+      encode: (message) => lp.encode.single(message)
+    },
     encode: (message) => Buffer.from(lp.encode.single(message).subarray()),
     find(bytes) {
       const frames: string[] = []
@@ -69,10 +74,14 @@ function latin1(bytes: Uint8Array): string {
 const name = fc.constantFrom(...Object.keys(subjects))
 const message = fc.oneof(
   { weight: 6, arbitrary: anyBytes(20) },
-  { weight: 1, arbitrary: fc.constantFrom(longest - 2, longest - 1, longest, longest + 1).map((size) => Buffer.alloc(size, 'x')) }
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(longest - 2, longest - 1, longest, longest + 1).map((size) => Buffer.alloc(size, 'x'))
+  }
 )
 // Lengths that never end, and that nobody has so much memory for.
-const bomb = fc.constantFrom('ffffffff7f', 'ffffffffffffff7f', 'ff'.repeat(30), '80'.repeat(30), '8000', '80808000', 'e8ffff0f')
+const bomb = fc
+  .constantFrom('ffffffff7f', 'ffffffffffffff7f', 'ff'.repeat(30), '80'.repeat(30), '8000', '80808000', 'e8ffff0f')
   .map((hex) => Buffer.from(hex, 'hex'))
 const piece = fc.oneof(
   { weight: 8, arbitrary: message.map((bytes) => ({ bytes, isFrame: true })) },

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, vi } from 'vitest'
-import { runs } from '../runs.ts'
 import { turns } from '../../support/turns.ts'
+import { runs } from '../runs.ts'
 
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void

@@ -7,10 +7,13 @@ import { leavesNothing } from './fuzz.ts'
 import { anyBytes, mutated } from './mutated.ts'
 
 const text = fc
-  .array(fc.constantFrom('GET / HTTP/1.1\r\n', '\r\n', '\n', '\r', 'a', 'ab', 'aab', '\0', '\0\0', 'ü', 'x'.repeat(70)), {
-    maxLength: 8,
-    size: 'max'
-  })
+  .array(
+    fc.constantFrom('GET / HTTP/1.1\r\n', '\r\n', '\n', '\r', 'a', 'ab', 'aab', '\0', '\0\0', 'ü', 'x'.repeat(70)),
+    {
+      maxLength: 8,
+      size: 'max'
+    }
+  )
   .map((pieces) => Buffer.from(pieces.join('')))
 const input = fc.oneof({ weight: 4, arbitrary: mutated(text) }, { weight: 1, arbitrary: anyBytes(60) })
 const cuts = fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 6 })
@@ -27,7 +30,7 @@ const question: fc.Arbitrary<Question> = fc.oneof(
 function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer, void> {
   for (let at = 0, i = 0; at < bytes.length; i++) {
     // One of no bytes at all is no end.
-    const size = sizes[i % sizes.length] || (i % 2)
+    const size = sizes[i % sizes.length] || i % 2
     yield Buffer.from(bytes.subarray(at, at + size))
     at += size
   }
@@ -53,29 +56,34 @@ function observed(promise: Promise<unknown>): Answer {
 it('answers each question as soon as it can, of any bytes, however they are cut', async () => {
   await leavesNothing((many) =>
     fc.assert(
-      fc.asyncProperty(input, cuts, fc.array(question, { minLength: 1, maxLength: 6 }), async (bytes, sizes, questions) => {
-        const reader = new ByteReader()
-        const model = new ReaderModel()
-        const chunks = cut(bytes, sizes)
-        for (const one of questions) {
-          const answer = observed(ask(reader, one))
-          let expected = model.answer(one)
-          while (expected === undefined) {
-            const { done, value } = chunks.next()
-            if (done === true) {
-              reader.end()
-              model.end()
-            } else {
-              reader.push(value)
-              model.push(value)
+      fc.asyncProperty(
+        input,
+        cuts,
+        fc.array(question, { minLength: 1, maxLength: 6 }),
+        async (bytes, sizes, questions) => {
+          const reader = new ByteReader()
+          const model = new ReaderModel()
+          const chunks = cut(bytes, sizes)
+          for (const one of questions) {
+            const answer = observed(ask(reader, one))
+            let expected = model.answer(one)
+            while (expected === undefined) {
+              const { done, value } = chunks.next()
+              if (done === true) {
+                reader.end()
+                model.end()
+              } else {
+                reader.push(value)
+                model.push(value)
+              }
+              expected = model.answer(one)
             }
-            expected = model.answer(one)
+            await microtasks(1)
+            if (answer.told !== expected) expect(answer.told).toBe(expected)
+            if (reader.length !== model.rest.length) expect(reader.length).toBe(model.rest.length)
           }
-          await microtasks(1)
-          if (answer.told !== expected) expect(answer.told).toBe(expected)
-          if (reader.length !== model.rest.length) expect(reader.length).toBe(model.rest.length)
         }
-      }),
+      ),
       { numRuns: many }
     )
   )
@@ -97,7 +105,9 @@ it('gives the same lines to a loop, up to one that is too long', async () => {
         const found = bytes.toString('latin1').match(/[^\n]*\n|[^\n]+$/g) ?? []
         const length = (line: string): number => line.replace(/\n$/, '').length
         const bound = most ?? 65_536
-        const tooLong = found.findIndex((line) => (line.endsWith('\n') ? length(line) > bound - 1 : length(line) >= bound))
+        const tooLong = found.findIndex((line) =>
+          line.endsWith('\n') ? length(line) > bound - 1 : length(line) >= bound
+        )
         const ended = await reading
         const due = tooLong === -1 ? found : found.slice(0, tooLong)
         expect(lines).toEqual(due.map((line) => (chomp ? line.replace(/\r?\n$/, '') : line)))

@@ -17,7 +17,16 @@ afterEach(() => {
 
 // What a record may be made of. Those that stand for others are numbers of records: they may hold each other, and themselves.
 const part = fc.oneof(
-  fc.constantFrom('RangeError', 'AbortedError', 'AggregateError', 'Nobody’s', '', 'toString', '__proto__', 'constructor'),
+  fc.constantFrom(
+    'RangeError',
+    'AbortedError',
+    'AggregateError',
+    'Nobody’s',
+    '',
+    'toString',
+    '__proto__',
+    'constructor'
+  ),
   fc.anything({ maxDepth: 1, withBigInt: true, withTypedArray: true, withSparseArray: true })
 )
 const property = fc.tuple(
@@ -76,7 +85,10 @@ it('makes an error of anything that stands for one, and no more than a few of it
 })
 
 it('makes an error of what has come broken', async () => {
-  const cause = Object.assign(new Error('far', { cause: new TypeError('farther') }), { code: 'E', bytes: Buffer.from('b') })
+  const cause = Object.assign(new Error('far', { cause: new TypeError('farther') }), {
+    code: 'E',
+    bytes: Buffer.from('b')
+  })
   const whole = [new RangeError('near', { cause }), new AggregateError([cause, cause], 'all')].map((error) =>
     serialize(recordError(error))
   )

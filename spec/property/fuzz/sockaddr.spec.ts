@@ -1,7 +1,6 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Address, formatAddress } from '../../../lib/index.ts'
 import {
   AF_INET,
   AF_INET6,
@@ -10,6 +9,7 @@ import {
   encodeInternet,
   encodeUnix
 } from '../../../lib/accept/native/sockaddr.ts'
+import { type Address, formatAddress } from '../../../lib/index.ts'
 import { leavesNothing } from './fuzz.ts'
 import { anyBytes, mutated } from './mutated.ts'
 

@@ -25,7 +25,7 @@ const id = fc.integer({ min: 1, max: 2 * pairs + 1 })
 const error = recordError(
   new AggregateError([new RangeError('one'), new TypeError('two', { cause: new Error('three') })], 'all')
 )
-const bytes = fc.constantFrom(Buffer.alloc(0), Buffer.from('bytes'), Buffer.alloc(7_000, "x"))
+const bytes = fc.constantFrom(Buffer.alloc(0), Buffer.from('bytes'), Buffer.alloc(7_000, 'x'))
 const amount = fc.constantFrom(0, 1, 5, 1_000, bridgeWindow, 2 ** 40)
 
 /** What an honest worker says, though not when it would. */
@@ -49,15 +49,38 @@ const honest: fc.Arbitrary<WorkerMessage> = fc.oneof(
     })
   },
   { weight: 1, arbitrary: fc.constantFrom<WorkerMessage>({ type: 'ready' }, { type: 'pong' }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('failed' as const, 'crashed' as const), error: fc.constant(error) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('close' as const), server: fc.nat(3), deadline: fc.constantFrom(undefined, 0, 5) }) }
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constantFrom('failed' as const, 'crashed' as const), error: fc.constant(error) })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('close' as const),
+      server: fc.nat(3),
+      deadline: fc.constantFrom(undefined, 0, 5)
+    })
+  }
 )
 
 /** What is said, and by which channel. */
 type Said = { readonly raw: unknown } | { readonly bytes: Buffer }
 
 const anything = fc.anything({ maxDepth: 2, withBigInt: true, withTypedArray: true, withSparseArray: true })
-const keys = fc.constantFrom('type', 'id', 'bytes', 'status', 'value', 'error', 'notes', 'reply', 'bytesIn', 'bytesOut', 'server', 'deadline')
+const keys = fc.constantFrom(
+  'type',
+  'id',
+  'bytes',
+  'status',
+  'value',
+  'error',
+  'notes',
+  'reply',
+  'bytesIn',
+  'bytesOut',
+  'server',
+  'deadline'
+)
 
 const honestBytes = honest.map((message) => joined([encode(message)]))
 const said: fc.Arbitrary<Said> = fc.oneof(
