@@ -4,8 +4,10 @@ export type Verdict = 'wait' | 'skip' | 'fatal'
 // accept(2): out of descriptors or memory; it passes, and trying again at once only spins.
 const wait = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
-// accept(2): an error of the connection that was to be accepted, which Linux passes on; the next one may be well.
+// accept(2): an error of the connection that was to be accepted, which Linux passes on; the next one may be well. Of a
+// datagram socket that is connected: an earlier reply found nobody.
 const skip = new Set([
+  'ECONNREFUSED',
   'ECONNABORTED',
   'EPROTO',
   'EPERM',

@@ -3,15 +3,15 @@ import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { type Address, formatAddress, internetAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { acceptError, accepted } from '../../events.ts'
+import { accepted } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
 import type { RequestServer } from '../../request.ts'
 import type { DropReason, Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
+import { AcceptErrors } from '../accept-errors.ts'
 import { listenError } from '../listen-error.ts'
 import { closeOriginal, isIPv6, unfit } from '../native/inherited-socket.ts'
-import { triage } from '../triage.ts'
 import { bindInherited } from './bind-inherited.ts'
 import type { UDPListenerOptions } from './datagram-options.ts'
 import { DatagramRequest } from './datagram-request.ts'
@@ -40,6 +40,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   readonly #six: boolean
   // The copy by which it receives.
   #inherited: number | undefined
+  readonly #errors: AcceptErrors
   #address: Address | undefined
   #received = 0
   #closing: Promise<void> | undefined
@@ -54,6 +55,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
    */
   constructor(options: UDPListenerOptions, owner: RequestServer, stats: Stats) {
     this.#options = options
+    this.#errors = new AcceptErrors(owner)
     this.#owner = owner
     this.#stats = stats
     this.#channel = new Channel(options.limits)
@@ -248,8 +250,7 @@ export class NodeDatagramListener implements Listener<DatagramRequest> {
   }
 
   #troubled(error: Error): void {
-    const verdict = triage(error)
-    if (acceptError.hasSubscribers) acceptError.publish({ server: this.#owner, error, verdict })
+    const verdict = this.#errors.came(error)
     if (verdict === 'fatal') this.#channel.end(listenError(formatAddress(this.#address), error))
   }
 }

@@ -1,14 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Address, formatAddress, internetAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
-import { acceptError, accepted } from '../../events.ts'
+import { accepted } from '../../events.ts'
 import { Channel } from '../../iterator/channel.ts'
 import { quiet } from '../../iterator/turn.ts'
 import type { RequestServer } from '../../request.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
+import { AcceptErrors } from '../accept-errors.ts'
 import { listenError } from '../listen-error.ts'
-import { triage } from '../triage.ts'
 import { Occupancy } from './occupancy.ts'
 import type { StreamBinding } from './stream-binding.ts'
 import type { StreamContext } from './stream-context.ts'
@@ -26,6 +26,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   readonly #context: StreamContext & { readonly occupancy: Occupancy }
   readonly #server: Server
   readonly #channel: Channel<StreamRequest>
+  readonly #errors: AcceptErrors
   #address: Address | undefined
   #arrived = 0
   #bound = false
@@ -43,6 +44,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     this.#options = options
     const { limits, noDelay } = options
     const occupancy = new Occupancy(limits, () => {})
+    this.#errors = new AcceptErrors(owner)
     this.#context = { server: owner, stats, limits, noDelay, occupancy }
     this.#channel = new Channel(limits)
     this.#server = createServer({
@@ -156,8 +158,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
   }
 
   #troubled(error: Error): void {
-    const verdict = triage(error)
-    if (acceptError.hasSubscribers) acceptError.publish({ server: this.#context.server, error, verdict })
+    const verdict = this.#errors.came(error)
     if (verdict !== 'fatal') return
     this.#channel.end(listenError(formatAddress(this.#address), error))
     void this.close()

@@ -115,6 +115,8 @@ export class WorkerPool implements StaffHost {
       case 'close':
         void this.#servers.close(message)
         return
+      case 'pong':
+        return
       case 'claim':
       case 'missing':
       case 'report':
