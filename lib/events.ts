@@ -80,7 +80,9 @@ export interface UndeliveredEvent extends ServerEvent {
   readonly error: unknown
 }
 
-/** `it-socketserver:accept-error` */
+/**
+ * `it-socketserver:accept-error`: where the machine is short of something, once, and then once a second while it lasts.
+ */
 export interface AcceptErrorEvent extends ServerEvent {
   /** What went wrong. */
   readonly error: unknown

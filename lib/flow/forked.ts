@@ -47,6 +47,8 @@ export interface ForkOptions {
  * Errors: a failing handler becomes an outcome, with its error's name, message, code and stack. Where five children in a row
  * die before they could serve, and there is none that serves, the stage ends with a {@link WorkerStartError} that shows what
  * the last one said.
+ * A child that says by its channel what makes no sense there (its module may have written to it), or more than 256 MiB in
+ * one go (a value that its handler returned, say), is killed.
  * Stopping: when the source has ended, or at `break`, children end when they have served what they have. They ignore
  * SIGINT and SIGTERM, and end with this process, however that ends; one that is stuck in a loop only where there are system
  * calls, by koffi: else it is left behind where this process is killed.

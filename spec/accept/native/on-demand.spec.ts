@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { OnDemand } from '../../../lib/accept/native/on-demand.ts'
+import { acceptError } from '../../../lib/events.ts'
 import type { AcceptErrorEvent } from '../../../lib/index.ts'
 import { overhear } from '../../support/events.ts'
 import { unixPair } from '../../support/raw-peer.ts'
@@ -26,7 +27,8 @@ function intake(codes: string[]): { onDemand: OnDemand<string>; tries: () => num
       if (code !== undefined) throw failed(code)
       return 'taken'
     },
-    fatal: (error) => new Error('dead', { cause: error })
+    fatal: (error) => new Error('dead', { cause: error }),
+    troubled: (error, verdict) => acceptError.publish({ error, verdict })
   })
   onTestFinished(() => onDemand.close([]))
   return { onDemand, tries: () => tries }

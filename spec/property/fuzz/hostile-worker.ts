@@ -10,6 +10,7 @@ import type { Request } from '../../../lib/request.ts'
 import { BaseServer } from '../../../lib/server/base.ts'
 import { zeroStats } from '../../../lib/stats.ts'
 import { MemorySocket } from '../../../lib/testing/memory-socket.ts'
+import { streamLimits } from '../../support/limits.ts'
 import { microtasks, turns, type Watched, watch } from '../../support/turns.ts'
 
 /** A worker that says what it is told to say; it dies when it is killed, and not before. */
@@ -99,6 +100,7 @@ export class Siege {
   static async begin(pairs: number): Promise<Siege> {
     const siege = new Siege()
     const { server } = siege
+    const context = { server, stats: zeroStats(), limits: streamLimits(), noDelay: false }
     siege.worker.say({ type: 'ready' })
     for (let i = 0; i < pairs; i++) {
       siege.#run(new MessageRequest({ server, packet: 'ping', reply: () => {} }))
@@ -106,7 +108,7 @@ export class Siege {
       siege.#clients.push(client)
       client.on('error', () => {})
       client.write('ping')
-      siege.#run(new StreamRequest(socket as never, server, { family: 'unix', path: '' }, zeroStats(), false))
+      siege.#run(new StreamRequest(socket as never, { family: 'unix', path: '' }, context))
       await microtasks(8)
     }
     return siege
