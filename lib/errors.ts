@@ -135,6 +135,38 @@ export class AbortedError extends Error {
   }
 }
 
+/**
+ * Why a connection was refused for its PROXY header.
+ *
+ * - `untrusted`: it comes from somebody whose word about others does not count
+ * - `malformed`: it does not begin with a header, or with a wrong one
+ * - `timeout`: the header did not come in time
+ * - `peer-gone`: the peer has ended or reset the connection before all of it had come
+ * - `room`: too many headers were awaited, and this one for longest
+ * - `closing`: the server was closing, the request was cut off, or the stage was left
+ * - `busy`: the request was read already
+ */
+export type ProxyTrouble = 'untrusted' | 'malformed' | 'timeout' | 'peer-gone' | 'room' | 'closing' | 'busy'
+
+/** A connection had no PROXY header that counts: see the channel `it-socketserver:proxy`. */
+export class ProxyProtocolError extends Error {
+  /** Always `'ERR_PROXY_PROTOCOL'`. */
+  readonly code = 'ERR_PROXY_PROTOCOL'
+  /** Why, in one word. */
+  readonly reason: ProxyTrouble
+
+  /**
+   * @param message - what could not be done, and why
+   * @param reason - why, in one word
+   * @param cause - the error underneath
+   */
+  constructor(message: string, reason: ProxyTrouble, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'ProxyProtocolError'
+    this.reason = reason
+  }
+}
+
 /** A server could not listen. `code` is the system's: `EADDRINUSE`, `EACCES`, `ENOTFOUND`, `ENAMETOOLONG`, … */
 export class ListenError extends Error {
   /** The system's code for what went wrong. */

@@ -1,7 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Address } from './address.ts'
-import type { AbortedError } from './errors.ts'
+import type { AbortedError, ProxyProtocolError } from './errors.ts'
 import type { Outcome, Runner } from './outcome.ts'
+import type { ProxyHeader } from './proxy-header.ts'
 import type { Report, Request, RequestServer } from './request.ts'
 import type { DropReason, RefusalReason } from './stats.ts'
 
@@ -13,6 +14,7 @@ import type { DropReason, RefusalReason } from './stats.ts'
  * | --- | --- | --- |
  * | `it-socketserver:accepted` | {@link AcceptedEvent} | a connection or datagram was taken in |
  * | `it-socketserver:refused` | {@link RefusedEvent} | one was turned away |
+ * | `it-socketserver:proxy` | {@link ProxyEvent} | a PROXY header was read, or did not come |
  * | `it-socketserver:handshake` | {@link HandshakeEvent} | a TLS handshake has ended |
  * | `it-socketserver:dropped` | {@link DroppedEvent} | a datagram did not become a request |
  * | `it-socketserver:undelivered` | {@link UndeliveredEvent} | a reply could not be sent |
@@ -48,8 +50,20 @@ export interface AcceptedEvent extends ServerEvent {
 export interface RefusedEvent extends ServerEvent {
   /** Where it comes from. */
   readonly clientAddress: Address | undefined
-  /** Why. */
+  /** Why; of `proxy` the {@link ProxyEvent} says more. */
   readonly reason: RefusalReason
+}
+
+/** `it-socketserver:proxy` */
+export interface ProxyEvent extends ServerEvent {
+  /** Where the connection itself comes from. */
+  readonly proxyAddress: Address | undefined
+  /** Milliseconds that it took. */
+  readonly elapsed: number
+  /** What it has said; left out where there was none. */
+  readonly header?: ProxyHeader
+  /** Why there was none. */
+  readonly error?: ProxyProtocolError
 }
 
 /** `it-socketserver:handshake` */
@@ -144,6 +158,7 @@ export interface WorkerEvent {
 export const accepted = channel('it-socketserver:accepted')
 export const refused = channel('it-socketserver:refused')
 export const handshake = channel('it-socketserver:handshake')
+export const proxy = channel('it-socketserver:proxy')
 export const dropped = channel('it-socketserver:dropped')
 export const undelivered = channel('it-socketserver:undelivered')
 export const acceptError = channel('it-socketserver:accept-error')

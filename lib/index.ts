@@ -24,6 +24,7 @@ export { DatagramRequest } from './accept/datagram/datagram-request.ts'
 export type { ListenFdKind } from './accept/native/activated-kind.ts'
 export type { Backend } from './accept/native/backend.ts'
 export type { PeerCredentials } from './accept/native/peer-credentials.ts'
+export type { ProxyProtocolOptions } from './accept/proxy/proxy-options.ts'
 export { FrameRequest } from './accept/request/frame-request.ts'
 export { type MessageOptions, MessageRequest } from './accept/request/message-request.ts'
 export { RequestBase } from './accept/request/request-base.ts'
@@ -41,6 +42,8 @@ export {
   ListenError,
   NotListeningError,
   NotSupportedError,
+  ProxyProtocolError,
+  type ProxyTrouble,
   UnexpectedEOFError,
   WorkerStartError
 } from './errors.ts'
@@ -53,6 +56,7 @@ export type {
   ErrorEvent,
   HandshakeEvent,
   LimitEvent,
+  ProxyEvent,
   RefusedEvent,
   ServerEvent,
   StartEvent,
@@ -67,6 +71,7 @@ export { type FramedOptions, framed } from './flow/framed.ts'
 export { type LineCodecOptions, lines } from './flow/line-codec.ts'
 export { type Merging, merge } from './flow/merge.ts'
 export { type ParallelOptions, parallel } from './flow/parallel.ts'
+export { proxyProtocol } from './flow/proxy-protocol.ts'
 export { rateLimit } from './flow/rate-limit.ts'
 export { RateLimiter, type RateLimiterOptions } from './flow/rate-limiter.ts'
 export { type AcquireOptions, type Permit, Semaphore, type SemaphoreOptions } from './flow/semaphore.ts'
@@ -81,6 +86,7 @@ export { StreamRequestHandler } from './handler/stream.ts'
 export { through } from './handler/through.ts'
 export type { DatagramLimits, PendingLimits, ServerLimits, StreamLimits, TLSLimits } from './limits.ts'
 export type { Outcome, Runner, Settlement } from './outcome.ts'
+export type { ProxyHeader, ProxySSL, ProxyTLV } from './proxy-header.ts'
 export type { CloseOptions, Report, Request, RequestServer, StillOpen, Work } from './request.ts'
 export type { LineOptions, LinesOptions, ReadOptions, RFile } from './rfile.ts'
 export { BaseServer, type HandleRequestOptions } from './server/base.ts'

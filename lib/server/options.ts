@@ -4,6 +4,7 @@ import {
   type MulticastGroup,
   versionOf
 } from '../accept/datagram/datagram-options.ts'
+import type { ProxyProtocolOptions } from '../accept/proxy/proxy-options.ts'
 import { isAbstract, type UnixPathOptions } from '../accept/unix/unix-path.ts'
 import { flag, integer, known, milliseconds, show, text } from '../arguments.ts'
 import type { DatagramLimits, StreamLimits } from '../limits.ts'
@@ -71,6 +72,29 @@ export interface StreamServerOptions extends Partial<StreamLimits> {
    * keeps its own by default, but by Node's own sockets. Python: `request_queue_size`.
    */
   readonly backlog?: number
+  /**
+   * All connections come by proxies that say in a PROXY header, of version 1 or 2, where the client is (haproxy's
+   * `send-proxy`, AWS' load balancers, Envoy, …): the header is read before `verifyRequest`, and on TLS before the handshake;
+   * `clientAddress` becomes the client's, and `request.proxy` holds all that was said. Of the proxy's own connections
+   * (`LOCAL`: health checks), and where it could not tell (`UNKNOWN`), it stays the proxy's.
+   *
+   * It never guesses: a connection without a header, with a wrong one, one that does not come in time or from somebody who
+   * is not trusted, is closed at once, counted as refused and published with the reason `proxy`; the channel
+   * `it-socketserver:proxy` says why. Without this option no header is ever looked for.
+   *
+   * @example
+   * const server = await new TCPServer({
+   *   host: '127.0.0.1',
+   *   port: 0,
+   *   proxyProtocol: { trust: ['127.0.0.0/8', '10.0.0.0/8'], timeout: 3000 }
+   * }).listen()
+   * const outcome = server.handleRequest((request) => request.wfile.write(formatAddress(request.clientAddress)))
+   * const reply = await exchange(server.address, 'PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n')
+   * assert.equal(reply, '192.0.2.7:4711')
+   * assert.equal((await outcome)?.request.proxy?.version, 1)
+   * await server.close()
+   */
+  readonly proxyProtocol?: ProxyProtocolOptions
 }
 
 const maxPort = 65_535

@@ -1,4 +1,6 @@
 import { type Backend, isNative } from '../accept/native/backend.ts'
+import { behindProxy } from '../accept/proxy/proxy-listener.ts'
+import { proxyOption } from '../accept/proxy/proxy-options.ts'
 import { tcpListener } from '../accept/stream/stream-listener.ts'
 import type { InheritedListenerOptions, TCPListenerOptions } from '../accept/stream/stream-options.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
@@ -38,7 +40,7 @@ export interface TCPServerOptions extends HostOptions, StreamServerOptions {
 export const tcpOptionNames = [
   ...[...hostNames, 'reuseAddress'],
   ...Object.keys(streamRules),
-  ...['backlog', 'noDelay', 'keepAlive', 'backend']
+  ...['backlog', 'noDelay', 'keepAlive', 'proxyProtocol', 'backend']
 ]
 
 /** Options of TCP, checked. */
@@ -91,8 +93,9 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress, St
     known('TCPServer', options, tcpOptionNames)
     super(options, handler)
     const native = isNative(options.backend)
-    const listener = tcpOptions(options, native, this.limits)
-    this.#make = () => tcpListener(native, listener, this, this.counters)
+    const proxy = proxyOption(options.proxyProtocol, false)
+    const listener = { ...tcpOptions(options, native, this.limits), proxied: proxy !== undefined }
+    this.#make = () => behindProxy(tcpListener(native, listener, this, this.counters), proxy, this.counters)
   }
 
   /** Those of connections. */

@@ -1,4 +1,6 @@
 import { isNative } from '../accept/native/backend.ts'
+import { behindProxy } from '../accept/proxy/proxy-listener.ts'
+import { proxyOption } from '../accept/proxy/proxy-options.ts'
 import { tcpListener } from '../accept/stream/stream-listener.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { TLSEngine } from '../accept/tls/tls-engine.ts'
@@ -51,13 +53,15 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress, TL
     super(options, handler)
     const native = isNative(options.backend)
     const { limits } = this
-    const accepting = tcpOptions(options, native, limits)
+    const proxy = proxyOption(options.proxyProtocol, false)
+    const accepting = { ...tcpOptions(options, native, limits), proxied: proxy !== undefined }
     this.#engine = new TLSEngine('TLSServer', options)
     this.#make = () => {
       const plain = tcpListener(native, accepting, this, this.counters)
       const { noDelay } = accepting
       const { occupancy } = plain
-      return new TLSListener(plain, this.#engine, { server: this, stats: this.counters, limits, noDelay, occupancy })
+      const context = { server: this, stats: this.counters, limits, noDelay, occupancy }
+      return new TLSListener(behindProxy(plain, proxy, this.counters), this.#engine, context)
     }
   }
 

@@ -1,4 +1,6 @@
 import { type Backend, isNative } from '../accept/native/backend.ts'
+import { behindProxy } from '../accept/proxy/proxy-listener.ts'
+import { proxyOption } from '../accept/proxy/proxy-options.ts'
 import { unixListener } from '../accept/stream/stream-listener.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import type { UnixAddress } from '../address.ts'
@@ -46,7 +48,13 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress,
    * @param handler - who serves in `serveForever()` and `handleRequest()`
    */
   constructor(options: UnixStreamServerOptions, handler?: Handler<StreamRequest>) {
-    known('UnixStreamServer', options, [...pathNames, ...Object.keys(streamRules), 'backlog', 'backend'])
+    known('UnixStreamServer', options, [
+      ...pathNames,
+      ...Object.keys(streamRules),
+      'backlog',
+      'proxyProtocol',
+      'backend'
+    ])
     super(options, handler)
     const native = isNative(options.backend)
     const accepting = {
@@ -60,7 +68,8 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress,
       fd === undefined
         ? { ...pathOptions(options), ...accepting }
         : { ...accepting, fd, keepsBacklog: options.backlog === undefined }
-    this.#make = () => unixListener(native, listener, this, this.counters)
+    const proxy = proxyOption(options.proxyProtocol, true)
+    this.#make = () => behindProxy(unixListener(native, listener, this, this.counters), proxy, this.counters)
   }
 
   /** Those of connections. */

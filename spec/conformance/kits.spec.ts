@@ -6,6 +6,8 @@ import { InheritedDatagramBinding } from '../../lib/accept/datagram/inherited-da
 import { NativeDatagramListener } from '../../lib/accept/datagram/native-datagram-listener.ts'
 import { udpListener } from '../../lib/accept/datagram/udp-listener.ts'
 import { UnixDatagramBinding } from '../../lib/accept/datagram/unix-datagram-binding.ts'
+import { behindProxy } from '../../lib/accept/proxy/proxy-listener.ts'
+import { proxyOption } from '../../lib/accept/proxy/proxy-options.ts'
 import { tcpListener, unixListener } from '../../lib/accept/stream/stream-listener.ts'
 import { TLSEngine } from '../../lib/accept/tls/tls-engine.ts'
 import { TLSListener } from '../../lib/accept/tls/tls-listener.ts'
@@ -22,6 +24,7 @@ import { memoryDatagramClient, udpClient } from '../support/datagram-clients.ts'
 import { datagramLimits, streamLimits, tlsLimits } from '../support/limits.ts'
 import { listeningSocket, madeSocket } from '../support/made-sockets.ts'
 import { certificates, dialTLS, temporaryPath } from '../support/peers.ts'
+import { line } from '../support/proxy-headers.ts'
 import { dialUnix, unixDatagramClient } from '../support/unix-clients.ts'
 
 const abstractName = (): string => `\0it-kit-${temporaryPath()}`
@@ -93,6 +96,26 @@ const tls = (native: boolean): StreamSubject => ({
   reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
 })
 
+const proxied = (native: boolean): StreamSubject => {
+  const { listener, reset } = tcp('127.0.0.1', native)
+  return {
+    fixedAddress: true,
+    onDemand: native,
+    // Where something has come before, Node 20 takes a reset for an end.
+    ...(native && reset !== undefined && { reset }),
+    listener(made) {
+      const plan = proxyOption({ trust: ['127.0.0.1'] }, false)
+      return behindProxy(listener(made) as Listener<StreamRequest>, plan, made.stats)
+    },
+    connect: async (behind) => {
+      const client = await dialled(behind)
+      client.write(line)
+      return client
+    },
+    addressOf: () => ({ family: 'IPv4', host: '192.0.2.7', port: 4_711 })
+  }
+}
+
 const inherited = (where: 'IPv4' | (() => string), native: boolean): StreamSubject => {
   const { addressOf } = where === 'IPv4' ? tcp('127.0.0.1', native) : unix(temporaryPath, native)
   return {
@@ -117,6 +140,7 @@ const streams: readonly StreamListenerSubject[] = [
       { name: `a Unix path, ${by}`, ...unix(temporaryPath, native) },
       { name: `a Unix abstract name, ${by}`, ...unix(abstractName, native) },
       { name: `TLS, ${by}`, ...tls(native) },
+      { name: `TCP behind a proxy, ${by}`, ...proxied(native) },
       { name: `an inherited TCP socket, ${by}`, ...inherited('IPv4', native) },
       { name: `an inherited Unix socket, ${by}`, ...inherited(temporaryPath, native) }
     ]

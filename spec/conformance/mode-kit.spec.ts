@@ -9,6 +9,7 @@ import {
   type Outcome,
   type Pool,
   parallel,
+  proxyProtocol,
   type Request,
   type Stage,
   sequential,
@@ -27,6 +28,7 @@ import {
   type ServerSubject
 } from '../../lib/testing/entry.ts'
 import { certificates, temporaryPath, trusted } from '../support/peers.ts'
+import { line } from '../support/proxy-headers.ts'
 import { byStream, maxPending, streams, udp, unixDatagrams } from '../support/server-subjects.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
 
@@ -61,6 +63,10 @@ const servers = {
     ...tcp('native'),
     messages: true,
     requests: (server) => framed(lines())(server as TCPServer)
+  },
+  'TCP behind a proxy': {
+    ...streams(() => new TCPServer({ maxPending }), true, line),
+    requests: (server) => proxyProtocol({ trust: ['127.0.0.1'] })(server as TCPServer)
   },
   'connections in memory': streams(() => new MemoryServer({ maxPending })),
   'datagrams in memory': {

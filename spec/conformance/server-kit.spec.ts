@@ -3,6 +3,7 @@ import { it } from 'vitest'
 import { type InternetAddress, TCPServer, TLSServer, UnixStreamServer } from '../../lib/index.ts'
 import { checkServer, MemoryDatagramServer, MemoryServer, type ServerSubject } from '../../lib/testing/entry.ts'
 import { certificates, temporaryPath, trusted } from '../support/peers.ts'
+import { line } from '../support/proxy-headers.ts'
 import {
   abstractName,
   backends,
@@ -12,6 +13,8 @@ import {
   udp,
   unixDatagrams
 } from '../support/server-subjects.ts'
+
+const proxyProtocol = { trust: ['127.0.0.1'] }
 
 const servers: readonly ServerSubject[] = [
   ...backends.flatMap((backend) => [
@@ -30,6 +33,10 @@ const servers: readonly ServerSubject[] = [
     {
       name: `UnixStreamServer at an abstract name, ${backend}`,
       ...streams(() => new UnixStreamServer({ path: abstractName(), maxPending, backend }), backend === 'native')
+    },
+    {
+      name: `TCPServer behind a proxy, ${backend}`,
+      ...streams(() => new TCPServer({ maxPending, backend, proxyProtocol }), backend === 'native', line)
     }
   ]),
   { name: 'UDPServer over IPv4, native', ...udp('127.0.0.1', 'native') },

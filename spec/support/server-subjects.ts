@@ -26,10 +26,10 @@ export function byStream(client: Duplex, input: string): Question {
   return { sent: connected, reply, close: () => client.destroy() }
 }
 
-/** A server of connections. */
-export const streams = (make: () => AnyServer, onDemand = false): Omit<ServerSubject, 'name'> => ({
+/** A server of connections; clients send something before their input, or nothing. */
+export const streams = (make: () => AnyServer, onDemand = false, before = ''): Omit<ServerSubject, 'name'> => ({
   server: make,
-  ask: (server, input) => byStream(dial(server.address as Address), input),
+  ask: (server, input) => byStream(dial(server.address as Address), before + input),
   onDemand
 })
 

@@ -1,4 +1,5 @@
 /** What goes with a call that sends or receives. */
+export const MSG_PEEK = 0x2
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000

@@ -174,7 +174,7 @@ export class NativeStreamListener implements Listener<StreamRequest> {
     if (keepAlive !== undefined) probe(fd, keepAlive)
     const clientAddress = decodeAddress(client, clientLength[0])
     const { occupancy, server, stats } = this.#context
-    const counted = occupancy.count(clientAddress)
+    const counted = this.#options.proxied === true ? undefined : occupancy.count(clientAddress)
     if (counted === false) {
       libc().close(fd)
       countRefused(stats, { server, clientAddress, reason: 'address' })

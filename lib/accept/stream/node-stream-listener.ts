@@ -132,7 +132,7 @@ export class NodeStreamListener implements Listener<StreamRequest> {
     const { occupancy, server, stats } = this.#context
     const clientAddress = this.#addressOf(socket)
     const { isFull } = occupancy
-    const counted = isFull ? undefined : occupancy.count(clientAddress)
+    const counted = isFull || this.#options.proxied === true ? undefined : occupancy.count(clientAddress)
     occupancy.enter()
     const request = new StreamRequest(socket, clientAddress, this.#context, counted === false ? undefined : counted)
     const isClosing = this.#closing !== undefined

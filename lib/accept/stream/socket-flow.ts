@@ -9,6 +9,7 @@ import type { FlowHost } from './flow-host.ts'
 import { hasLeft, type Lingering, linger, type Place } from './linger.ts'
 import { NativeWire } from './native-wire.ts'
 import { canPass, Parcel, type Passing } from './parcel.ts'
+import { NativePreface, type PrefaceEnded, type PrefaceParser, type PrefaceReading, SocketPreface } from './preface.ts'
 import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { SocketWire } from './socket-wire.ts'
 import type { ConnectionContext } from './stream-context.ts'
@@ -34,9 +35,11 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
   #outputEnded = false
   #inputEnded = false
   #lingering: Place | undefined
-  // There while startTLS() is under way: nothing is read or sent, but somebody may want to read.
+  // There while startTLS(), or the reading of a preface, is under way: nothing is read or sent, but somebody may want to read.
   #suspended: { wanted: boolean } | undefined
   #told: Sent | undefined
+  // Bytes may be in the socket, and no more in the kernel.
+  #putBack = false
   /** What comes is dropped: the request was closed. */
   discarding = false
   /** Bytes received. */
@@ -153,7 +156,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
   pack(passes: Passing, error: Error): Parcel | undefined {
     const wire = this.#wire
     if (passes === 'nothing' || wire.isGone || !wire.isReal || wire.encrypted) return undefined
-    if (wire instanceof SocketWire && (wire.reading || !canPass(wire.socket, passes))) return undefined
+    if (wire instanceof SocketWire && (wire.reading || this.#putBack || !canPass(wire.socket, passes))) return undefined
     const unread = this.#reader === undefined ? nothing : this.#reader.suspend()
     const { noDelay } = wire
     this.#readTimer?.end()
@@ -170,6 +173,21 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
     this.#count(bytesIn)
     this.bytesOut += bytesOut
     this.#context.stats.bytesOut += bytesOut
+  }
+
+  /** What stands before the first byte, to be read: nothing else is, until it has ended. */
+  preface(parser: PrefaceParser, ended: PrefaceEnded): PrefaceReading {
+    const wire = this.#wire
+    const over: PrefaceEnded = (how) => {
+      const wanted = this.#suspended?.wanted
+      this.#suspended = undefined
+      ended(how)
+      if (wanted === true && how === 'read') this.resume()
+    }
+    this.#suspended = { wanted: false }
+    if (wire instanceof NativeWire) return new NativePreface(wire.fd as number, parser, over)
+    this.#putBack = true
+    return new SocketPreface(wire.socket, parser, over)
   }
 
   /** Stop reading until `adopt`; gives what has come and was not read. */

@@ -9,6 +9,8 @@ export interface StreamListenerOptions {
   readonly limits: Readonly<StreamLimits>
   /** TCP_NODELAY. */
   readonly noDelay: boolean
+  /** Whether its clients are known by what a proxy says of them: so they are counted by address when it has. */
+  readonly proxied?: boolean
   /** Milliseconds of silence before a keep-alive probe; `undefined` for none. */
   readonly keepAlive: number | undefined
 }

@@ -8,14 +8,17 @@ import { type WebStreams, webStreams } from '../../bytes/web-streams.ts'
 import { type AbortedError, BusyError, ClosedError, NotSupportedError } from '../../errors.ts'
 import { rejection, settled } from '../../iterator/deferred.ts'
 import type { Settlement } from '../../outcome.ts'
+import type { ProxyHeader } from '../../proxy-header.ts'
 import type { RFile } from '../../rfile.ts'
 import type { WFile } from '../../wfile.ts'
 import { type PeerCredentials, peerCredentials } from '../native/peer-credentials.ts'
+import type { ReadHeader } from '../proxy/read-header.ts'
 import { RequestBase } from '../request/request-base.ts'
 import type { TLSOptions } from '../tls/tls-options.ts'
 import { engineOf, Upgrade } from '../tls/upgrade.ts'
 import type { Counted, Occupancy } from './occupancy.ts'
 import type { Parcel, Passing } from './parcel.ts'
+import type { PrefaceEnded, PrefaceParser, PrefaceReading } from './preface.ts'
 import { SocketFlow } from './socket-flow.ts'
 import type { ConnectionContext } from './stream-context.ts'
 import type { StreamSettings } from './stream-settings.ts'
@@ -46,6 +49,8 @@ export class StreamRequest extends RequestBase {
   readonly #occupancy: Occupancy | undefined
   #counted: Counted
   #upgrade: Upgrade | undefined
+  #preface: PrefaceReading | undefined
+  #proxied: ReadHeader | undefined
   #peer: PeerCredentials | undefined
   #handedOver = false
 
@@ -69,6 +74,14 @@ export class StreamRequest extends RequestBase {
   /** The input. */
   override get rfile(): RFile {
     return this.#flow.reader
+  }
+
+  /**
+   * What a proxy has said of the connection, where it came with a PROXY header: see {@link ProxyHeader}, and the option
+   * `proxyProtocol` of {@link TCPServer}. Where it names a client, that is the `clientAddress`.
+   */
+  get proxy(): ProxyHeader | undefined {
+    return this.#proxied?.header
   }
 
   /** The output. */
@@ -132,7 +145,8 @@ export class StreamRequest extends RequestBase {
 
   /**
    * Who has connected, of a Unix connection: process, user and group, as the kernel noted them when the client called
-   * `connect()`; `undefined` of any other connection. What was asked once can be asked again after the close.
+   * `connect()`; `undefined` of any other connection. What was asked once can be asked again after the close. Behind a proxy
+   * it is the proxy that has connected.
    *
    * @throws {@link NotSupportedError} where the kernel cannot be asked: by Node's own sockets, in a MemoryServer
    * @throws {@link ClosedError} after the close: the number of the connection may be another client's by then
@@ -146,7 +160,8 @@ export class StreamRequest extends RequestBase {
    * await serving
    */
   get peerCredentials(): PeerCredentials | undefined {
-    if (this.clientAddress?.family !== 'unix') return undefined
+    const peer = this.#proxied === undefined ? this.clientAddress : this.#proxied.header.proxyAddress
+    if (peer?.family !== 'unix') return undefined
     const { fd } = this.#flow
     if (this.#peer === undefined && fd !== undefined) this.#peer = peerCredentials(fd)
     if (this.#peer !== undefined) return this.#peer
@@ -225,7 +240,7 @@ export class StreamRequest extends RequestBase {
   detach(): Socket {
     if (this.isGone || this.isClosing) throw new ClosedError('Cannot detach the socket: the request was closed')
     if (this.abortReason !== undefined) throw this.abortReason
-    if (!this.#flow.untouched || this.#upgrade !== undefined) {
+    if (!this.#flow.untouched || this.#upgrade !== undefined || this.#preface !== undefined) {
       throw new BusyError(
         'Cannot detach the socket: the request was read or written already; toNodeStream() still works'
       )
@@ -233,6 +248,49 @@ export class StreamRequest extends RequestBase {
     const socket = this.#flow.release(new ClosedError('Cannot use the request: its socket was detached'))
     this.leave()
     return socket
+  }
+
+  /**
+   * Read what stands before the first byte. What follows can be read, passed or detached as if nothing had been.
+   *
+   * @param parser - knows what it is
+   * @param ended - called once, and perhaps at once
+   *
+   * @internal
+   */
+  readPreface(parser: PrefaceParser, ended: PrefaceEnded): void {
+    const trouble = this.#cannotBegin()
+    if (trouble !== undefined) {
+      ended(trouble)
+      return
+    }
+    this.#preface = this.#flow.preface(parser, (how) => {
+      this.#preface = undefined
+      ended(how)
+    })
+    this.#preface.begin()
+  }
+
+  /**
+   * How it came by a proxy, where it did.
+   *
+   * @internal
+   */
+  get proxied(): ReadHeader | undefined {
+    return this.#proxied
+  }
+
+  /**
+   * It came by a proxy, or not.
+   *
+   * @param read - what that has said; a client that it names is the one whose request this is
+   *
+   * @internal
+   */
+  cameBy(read: ReadHeader | undefined): void {
+    this.#proxied = read
+    const source = read?.header.source
+    if (source !== undefined) (this as { clientAddress: Address | undefined }).clientAddress = source
   }
 
   /**
@@ -285,6 +343,21 @@ export class StreamRequest extends RequestBase {
   }
 
   /**
+   * Count it among those of its address, which has come to be known.
+   *
+   * @returns false where that has as many as it may
+   *
+   * @internal
+   */
+  countAddress(): boolean {
+    if (this.isGone) return true
+    const counted = this.#occupancy?.count(this.clientAddress)
+    if (counted === false) return false
+    this.#counted = counted
+    return true
+  }
+
+  /**
    * Bytes that a worker has moved for it.
    *
    * @internal
@@ -325,6 +398,7 @@ export class StreamRequest extends RequestBase {
 
   /** @internal */
   socketClosed(): void {
+    this.#preface?.cut(new ClosedError('the connection has closed'))
     this.leave()
   }
 
@@ -338,11 +412,19 @@ export class StreamRequest extends RequestBase {
     this.#upgrade = undefined
   }
 
+  #cannotBegin(): Error | undefined {
+    if (this.abortReason !== undefined) return this.abortReason
+    if (this.isGone || this.isClosing) return new ClosedError('the request was closed')
+    if (this.#flow.untouched && this.#upgrade === undefined && this.#preface === undefined) return undefined
+    return new BusyError('the request was read or written already')
+  }
+
   #checkPassable(): void {
     if (this.abortReason !== undefined) throw this.abortReason
     if (this.isGone || this.isClosing) throw new ClosedError('Cannot hand the request over: it was closed')
     if (this.#handedOver) throw new BusyError('Cannot hand the request over: it was handed over already')
     if (this.#upgrade !== undefined) throw new BusyError('Cannot hand the request over: a TLS handshake is under way')
+    if (this.#preface !== undefined) throw new BusyError('Cannot hand the request over: its PROXY header is awaited')
     if (this.#flow.reading) throw new BusyError('Cannot hand the request over: a read is waiting')
   }
 
@@ -353,6 +435,7 @@ export class StreamRequest extends RequestBase {
       throw new TypeError('Cannot start TLS: only sockets can be encrypted, not those of a MemoryServer')
     if (this.encrypted) throw new BusyError('Cannot start TLS: the connection is encrypted already')
     if (this.#upgrade !== undefined) throw new BusyError('Cannot start TLS: its handshake is under way already')
+    if (this.#preface !== undefined) throw new BusyError('Cannot start TLS: its PROXY header is awaited')
     if (this.#flow.reader.parked) throw new BusyError('Cannot start TLS: a read is waiting')
     if (this.#flow.writer.ended) throw new ClosedError('Cannot start TLS: the output was ended')
   }
@@ -364,6 +447,7 @@ export class StreamRequest extends RequestBase {
       return settled
     }
     if (this.#upgrade !== undefined) this.upgradeFailed(new Error('the request was closed in the middle of it'))
+    if (this.#preface !== undefined) this.abortFor('refused', 'it was closed while its PROXY header was awaited')
     return this.#flow.shut()
   }
 
@@ -375,6 +459,7 @@ export class StreamRequest extends RequestBase {
       return
     }
     this.#upgrade?.cut(error)
+    this.#preface?.cut(error)
     if (error.cause === 'peer-gone') this.#flow.fail(error)
     else this.#flow.destroy(error)
   }

@@ -19,10 +19,10 @@ export function turnAway(request: StreamRequest, reason: TurnedAway, context: St
     pending: `the server has ${limits.maxPending} waiting`,
     connections: `the server has ${limits.maxConnections} connections`,
     address: `the server has ${limits.maxConnectionsPerAddress} connections of its address`,
-    proxy: 'its PROXY header was not accepted',
     suspended: 'the server is suspended',
     closing: 'the server is closing',
-    handshake: 'it was gone before its TLS handshake'
+    handshake: 'it was gone before its TLS handshake',
+    proxy: 'it had no PROXY header'
   }
   countRefused(stats, { server, clientAddress: request.clientAddress, reason })
   request.refuse(words[reason])

@@ -15,6 +15,12 @@ import type { TLSEngine } from './tls-engine.ts'
 // At the bound, a handshake that has had this long makes room for somebody new. Honest ones take a few round trips.
 const protectedFor = 1_000
 
+/** What a connection keeps through its handshake. */
+interface Provenance {
+  readonly counted: Counted
+  readonly proxied: StreamRequest['proxied']
+}
+
 /**
  * Encrypted connections, made of a plain listener's: their handshakes run here, before anybody accepts them.
  *
@@ -154,7 +160,7 @@ export class TLSListener implements Listener<StreamRequest> {
       this.#refuse(request, 'closing')
       return
     }
-    const { clientAddress } = request
+    const { clientAddress, proxied } = request
     let socket: Socket
     let counted: Counted
     try {
@@ -172,13 +178,13 @@ export class TLSListener implements Listener<StreamRequest> {
     }
     const ended = (_error: Error | undefined, secured: TLSSocket | undefined): void => {
       this.#handshakes.delete(handshake)
-      this.#ended(clientAddress, counted, secured)
+      this.#ended(clientAddress, { counted, proxied }, secured)
     }
     const handshake = this.#engine.handshake(socket, { clientAddress, server }, ended)
     this.#handshakes.add(handshake)
   }
 
-  #ended(clientAddress: Address | undefined, counted: Counted, secured: TLSSocket | undefined): void {
+  #ended(clientAddress: Address | undefined, { counted, proxied }: Provenance, secured: TLSSocket | undefined): void {
     const context = this.#context
     this.#roomMade()
     if (secured === undefined) {
@@ -187,6 +193,7 @@ export class TLSListener implements Listener<StreamRequest> {
       countRefused(context.stats, { server: context.server, clientAddress, reason })
     } else {
       const request = new StreamRequest(secured, clientAddress, context, counted)
+      request.cameBy(proxied)
       if (!this.#secured.offer(request)) this.#refuse(request, this.#discarded ? 'closing' : 'pending')
     }
     this.#endWhenDone()

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { recordHeader } from '../../accept/proxy/read-header.ts'
 import { MessageRequest } from '../../accept/request/message-request.ts'
 import type { Parcel, Passing } from '../../accept/stream/parcel.ts'
 import { StreamRequest } from '../../accept/stream/stream-request.ts'
@@ -9,7 +10,7 @@ import type { Request } from '../../request.ts'
 import { ParentBridge } from './bridge.ts'
 import { recordError, reviveError, reviveErrors } from './error-record.ts'
 import { recordLimits } from './limits-record.ts'
-import type { Carriage, ReportMessage } from './messages.ts'
+import type { Carriage, ReportMessage, TakeMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
 import { reviveValue } from './value-record.ts'
 
@@ -75,7 +76,8 @@ export class Job {
     const { clientAddress } = this.request
     const carriage = this.#carriage(worker)
     const parcel = carriage.by === 'socket' || carriage.by === 'descriptor' ? this.#parcel : undefined
-    worker.send({ type: 'take', id: this.id, server: this.server, address, clientAddress, carriage }, parcel)
+    const proxied = this.#proxied
+    worker.send({ type: 'take', id: this.id, server: this.server, address, clientAddress, proxied, carriage }, parcel)
     if (carriage.by === 'socket') worker.send({ type: 'mark', id: this.id })
   }
 
@@ -174,6 +176,12 @@ export class Job {
   #drop(): void {
     this.#parcel?.drop()
     this.#parcel = undefined
+  }
+
+  get #proxied(): TakeMessage['proxied'] {
+    const { request } = this
+    if (!(request instanceof StreamRequest) || request.proxied === undefined) return undefined
+    return recordHeader(request.proxied)
   }
 
   #carriage(worker: Messenger): Carriage {

@@ -1,3 +1,4 @@
+import type { HeaderRecord } from '../../accept/proxy/read-header.ts'
 import type { Address } from '../../address.ts'
 import type { ErrorRecord } from './error-record.ts'
 import type { LimitsRecord } from './limits-record.ts'
@@ -35,6 +36,8 @@ export interface TakeMessage {
   /** Where that listens. */
   readonly address: Address | undefined
   readonly clientAddress: Address | undefined
+  /** How it came by a proxy. */
+  readonly proxied?: HeaderRecord | undefined
   readonly carriage: Carriage
 }
 

@@ -1,3 +1,4 @@
+import { reviveHeader } from '../../accept/proxy/read-header.ts'
 import { MessageRequest } from '../../accept/request/message-request.ts'
 import { StreamRequest } from '../../accept/stream/stream-request.ts'
 import type { TLSOptions } from '../../accept/tls/tls-options.ts'
@@ -138,6 +139,8 @@ export class ServeWorker {
       else this.#ends.say({ type: 'missing', id })
       return
     }
+    const { proxied } = message
+    if (proxied !== undefined) (guest.request as StreamRequest).cameBy(reviveHeader(proxied))
     this.#guests.set(id, guest)
     this.#open++
     guest.request.whenClosed(() => {
