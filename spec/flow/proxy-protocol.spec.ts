@@ -86,7 +86,9 @@ describe.for(backends)('proxyProtocol over TCP (%s)', (backend) => {
       }
     }
     const server = await new Hooked({ host: '127.0.0.1', backend }).listen()
-    const serving = pipe(server, proxyProtocol({ ...local, timeout: 50 }), parallel(facts), drain)
+    const seen: StreamRequest[] = []
+    const see = verify((request: StreamRequest) => seen.push(request) > 0)
+    const serving = pipe(server, see, proxyProtocol({ ...local, timeout: 50 }), parallel(facts), drain)
     const clients = [await come(server.address, 'GET / HTTP/1.1\r\n\r\n'), await come(server.address)]
     clients.push((await come(server.address, line.slice(0, 9))).end())
     for (const client of clients) await closed(client)
@@ -97,6 +99,10 @@ describe.for(backends)('proxyProtocol over TCP (%s)', (backend) => {
     const reasons = proxied.messages.map(({ error }) => error?.reason)
     expect(reasons.sort()).toEqual(['malformed', 'peer-gone', 'peer-gone', 'timeout'])
     while (server.stats().open > 0) await turns()
+    // Nothing was sent, and nobody was waited for.
+    for (const { abortReason, bytesOut } of seen) {
+      expect([bytesOut, abortReason]).toEqual([0, expect.objectContaining({ code: 'ERR_REQUEST_ABORTED' })])
+    }
     expect(refused.messages.map(({ reason }) => reason)).toEqual(['proxy', 'proxy', 'proxy', 'proxy'])
     expect(await exchangeProxied(server.address, line, 'next')).toMatch(/next$/)
     expect(await server.close()).toMatchObject({ aborted: 0, refused: 0 })
