@@ -92,7 +92,7 @@ export class BaseServer<R extends Request = Request>
         this.requestArrived(request)
         this.take(request)
       },
-      isHeld: () => this.#suspended && this.#state.at !== 'closing' && this.waiting === 0,
+      isHeld: () => this.holdsBack,
       isEnd: (error) => this.#isEnd(error),
       refuse: (request) => void refuseRequest(request, 'closing')
     })
@@ -106,6 +106,15 @@ export class BaseServer<R extends Request = Request>
   /** Settles when the server has closed, however that came about. */
   override get closed(): Promise<Report> {
     return this.#closed.promise
+  }
+
+  /**
+   * Whether `getRequest` is not called now.
+   *
+   * @internal
+   */
+  protected get holdsBack(): boolean {
+    return this.#suspended && this.#state.at !== 'closing' && this.waiting === 0
   }
 
   /** Requests that were taken in and that no loop has got. */
@@ -423,8 +432,8 @@ export class BaseServer<R extends Request = Request>
     await bound.catch(() => {})
     await this.#quietly(() => this.serverClose())
     this.#intake.abort()
-    // What waited while the server was suspended is handed over now.
-    this.#handOff.goOn()
+    // What has come to wait while the server was suspended is handed over now.
+    if (this.waiting > 0) this.#handOff.goOn()
     // A request that is just being handed over arrives within this turn.
     await turn()
     // Where nothing waits there is nothing to hand over, whether or not getRequest answers. What the door has let in last

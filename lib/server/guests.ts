@@ -118,11 +118,12 @@ export class Guests {
     }
     this.#leave(place)
     tellEnd(request, place, outcome)
-    this.#changed()
     if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
-    if (this.size > 0) return
-    this.#empty?.resolve()
-    this.#empty = undefined
+    if (this.size === 0) {
+      this.#empty?.resolve()
+      this.#empty = undefined
+    }
+    this.#changed()
   }
 
   /** The last takes the place that is left. */

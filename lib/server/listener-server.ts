@@ -48,6 +48,7 @@ export abstract class ListenerServer<
   override serverBind(): void | Promise<void> {
     this.#listener = this.createListener()
     if (!this.#held) this.#listener.unref()
+    if (this.suspended) this.#listener.suspend()
   }
 
   /** Bind it and listen. */
@@ -81,6 +82,15 @@ export abstract class ListenerServer<
   /** Connections or datagrams that were taken in and that nobody has accepted. */
   protected override get waiting(): number {
     return this.#listener?.waiting ?? 0
+  }
+
+  /**
+   * Never: the listener knows what it may hand over while it is suspended.
+   *
+   * @internal
+   */
+  protected override get holdsBack(): boolean {
+    return false
   }
 
   /** Take nobody new in. */

@@ -13,7 +13,8 @@ import { signalOption } from './when-aborted.ts'
 
 /** What a server knows of the requests that it has handed out: how many there are, and within which limits. */
 export abstract class RequestHost<R extends Request = Request> extends ServerHooks<R> {
-  readonly #watch = new ConnectionWatch()
+  readonly #watch = new ConnectionWatch(() => this.guests.size)
+  #watchEnds = false
   readonly #limits: ServerLimits
   readonly #timeLimits: TimeLimits
   /** @internal */
@@ -59,8 +60,13 @@ export abstract class RequestHost<R extends Request = Request> extends ServerHoo
     if (typeof condition !== 'function') {
       throw new TypeError(`waitForConnections takes a function of a number: got ${show(condition)}`)
     }
-    const over = this.closed.then(() => new ClosedError('Cannot wait for connections: the server has closed'))
-    return this.#watch.until(() => this.guests.size, condition, over, signalOption(options.signal))
+    const signal = signalOption(options.signal)
+    if (!this.#watchEnds) {
+      this.#watchEnds = true
+      const why = 'Cannot wait for connections: the server has closed'
+      void this.closed.then(() => this.#watch.end(new ClosedError(why)))
+    }
+    return this.#watch.until(condition, signal)
   }
 
   /** The limits as they are now; {@link RequestHost.setLimits} changes them. */

@@ -1,11 +1,12 @@
 import { type KitOptions, runKit } from './kit.ts'
 import { serverCloseCases } from './server-close-cases.ts'
 import { serverLoopCases } from './server-loop-cases.ts'
+import { serverSuspendCases } from './server-suspend-cases.ts'
 import type { AnyServer, ServerSubject } from './server-subject.ts'
 
 /**
- * Check that a server of anything does what handlers and modes expect of one: loops, limits, hooks, and every way to
- * close.
+ * Check that a server of anything does what handlers and modes expect of one: loops, limits, hooks, every way to
+ * close, and to be suspended.
  *
  * @param subject - how it is made and asked
  * @param options - who registers the cases; by default they run at once
@@ -21,5 +22,5 @@ import type { AnyServer, ServerSubject } from './server-subject.ts'
  * })
  */
 export function checkServer<S extends AnyServer>(subject: ServerSubject<S>, options: KitOptions = {}): Promise<void> {
-  return runKit<ServerSubject>('checkServer', subject, [...serverLoopCases, ...serverCloseCases], options)
+  return runKit<ServerSubject>('checkServer', subject, [...serverLoopCases, ...serverCloseCases, ...serverSuspendCases], options)
 }

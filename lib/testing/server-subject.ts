@@ -38,6 +38,13 @@ export interface ServerSubject<S extends AnyServer = AnyServer> {
   ask(server: S, input: string): Question
   /** What nobody asks for stays outside (in the kernel) and is not in `stats().waiting`. False by default. */
   readonly onDemand?: boolean
+  /** Who comes while it is suspended waits outside (in the kernel), and is not refused: as `onDemand` says, by default. */
+  readonly keepsSuspended?: boolean
+}
+
+/** Whether who comes while it is suspended waits outside. */
+export function keepsSuspended(subject: Pick<ServerSubject, 'keepsSuspended' | 'onDemand'>): boolean {
+  return subject.keepsSuspended ?? subject.onDemand === true
 }
 
 /** A server under test. */

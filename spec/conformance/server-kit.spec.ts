@@ -1,7 +1,7 @@
 import { connect as connectTLS } from 'node:tls'
 import { it } from 'vitest'
 import { type InternetAddress, TCPServer, TLSServer, UnixStreamServer } from '../../lib/index.ts'
-import { checkServer, MemoryDatagramServer, MemoryServer, type ServerSubject } from '../../lib/testing/entry.ts'
+import { type AnyServer, checkServer, MemoryDatagramServer, MemoryServer, type ServerSubject } from '../../lib/testing/entry.ts'
 import { certificates, temporaryPath, trusted } from '../support/peers.ts'
 import { line } from '../support/proxy-headers.ts'
 import {
@@ -45,11 +45,14 @@ const servers: readonly ServerSubject[] = [
   { name: "UDPServer over IPv6, Node's", ...udp('::1', 'node') },
   { name: 'UnixDatagramServer at a path', ...unixDatagrams(temporaryPath) },
   { name: 'UnixDatagramServer at an abstract name', ...unixDatagrams(abstractName) },
-  {
-    name: 'TLSServer',
-    server: () => new TLSServer({ maxPending, ...certificates() }),
-    ask: (server, input) => byStream(connectTLS({ ...trusted(), ...(server.address as InternetAddress) }), input)
-  }
+  ...backends.map((backend) => ({
+    name: `TLSServer, ${backend}`,
+    server: () => new TLSServer({ maxPending, backend, ...certificates() }),
+    ask: (server: AnyServer, input: string) =>
+      byStream(connectTLS({ ...trusted(), ...(server.address as InternetAddress) }), input),
+    // Its handshakes want it to take connections before anybody asks for them.
+    keepsSuspended: backend === 'native'
+  }))
 ]
 
 for (const subject of servers) void checkServer(subject, { test: it })

@@ -183,7 +183,8 @@ export class NativeDatagramListener implements Listener<DatagramRequest> {
     this.#fd = fd
     this.#intake = new OnDemand(fd, {
       take: (likely) => this.#take(likely),
-      isHeld: () => this.#suspended,
+      // What was taken with others is in already.
+      isHeld: () => this.#suspended && this.#ahead.length === 0,
       fatal: (error) => listenError(formatAddress(this.#address), error),
       troubled: (error, verdict) => {
         if (acceptError.hasSubscribers) acceptError.publish({ server: this.#owner, error, verdict })

@@ -133,8 +133,10 @@ export class OnDemand<T> implements Flushable {
 
   #later(): void {
     if (this.#isHeld) return
-    if (this.#pause > 0) this.#timer = setTimeout(this.#wake, this.#pause).unref()
-    else if (this.#spent()) setImmediate(this.#wake)
+    if (this.#pause > 0) {
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(this.#wake, this.#pause).unref()
+    } else if (this.#spent()) setImmediate(this.#wake)
     else this.#readiness.wait()
   }
 
