@@ -31,8 +31,7 @@ export interface HandleRequestOptions {
  * A server of anything: an async iterable of requests that come from {@link ServerHooks.getRequest}. It knows no sockets:
  * a row of a table, a message of a broker, whatever `getRequest` returns is served by the same handlers and modes.
  *
- * A loop takes requests; several loops share them. Leaving a loop early closes the server. Iterating a server that does
- * not listen yet makes it listen.
+ * A loop takes requests; several share them. Leaving one early closes the server. Iterating a new server makes it listen.
  *
  * Resources: nothing is pulled before somebody asks for it.
  * Errors: what goes wrong with one request goes to `handleError` and into its outcome; a loop throws only where
@@ -108,13 +107,9 @@ export class BaseServer<R extends Request = Request>
     return this.#closed.promise
   }
 
-  /**
-   * Whether `getRequest` is not called now.
-   *
-   * @internal
-   */
+  /** @internal */
   protected get holdsBack(): boolean {
-    return this.#suspended && this.#state.at !== 'closing' && this.waiting === 0
+    return this.#suspended && !this.#isClosing && this.waiting === 0
   }
 
   /** Requests that were taken in and that no loop has got. */
@@ -348,8 +343,7 @@ export class BaseServer<R extends Request = Request>
 
   /** Whether it listens now; false where it was closed meanwhile: nobody will come, and nothing went wrong. */
   async #tryReady(): Promise<boolean> {
-    const { at } = this.#state
-    if (at === 'closing' || at === 'closed') throw new ClosedError(`Cannot serve: the server is ${at}`)
+    if (this.#isClosing) throw new ClosedError(`Cannot serve: the server is ${this.#state.at}`)
     try {
       await this.#ready()
     } catch (error) {
@@ -378,7 +372,7 @@ export class BaseServer<R extends Request = Request>
   }
 
   get #isClosing(): boolean {
-    return this.#state.at === 'closing' || this.#state.at === 'closed'
+    return this.#stopping.signal.aborted
   }
 
   /** The signal of options, which closes the server from now on. */
@@ -403,7 +397,7 @@ export class BaseServer<R extends Request = Request>
 
   #beginClose(bindFailed = false): void {
     const from = this.#state
-    if (from.at === 'closing' || from.at === 'closed') return
+    if (this.#isClosing) return
     this.#state = advance(from, { at: 'closing' })
     this.#stopping.abort()
     const bound = from.at === 'binding' && !bindFailed ? from.ready : Promise.resolve()

@@ -1,11 +1,12 @@
 import { datagramCases } from './datagram-cases.ts'
 import type { DatagramListenerSubject } from './datagram-subject.ts'
+import { datagramSuspendCases } from './datagram-suspend-cases.ts'
 import { type KitOptions, runKit } from './kit.ts'
 import { anyListenerCases } from './listener-cases.ts'
 
 /**
  * Check that a listener of datagrams, or of other whole messages, does what servers expect of one: order and end of
- * `accept`, one reply or none, its bounds, what is left at its close, clients that vanish.
+ * `accept`, one reply or none, its bounds, what is left at its close, suspension, clients that vanish.
  *
  * @param subject - how it is made and called, and what it can do
  * @param options - who registers the cases; by default they run at once
@@ -43,5 +44,10 @@ import { anyListenerCases } from './listener-cases.ts'
  * })
  */
 export function checkDatagramListener(subject: DatagramListenerSubject, options: KitOptions = {}): Promise<void> {
-  return runKit('checkDatagramListener', subject, [...anyListenerCases, ...datagramCases], options)
+  return runKit(
+    'checkDatagramListener',
+    subject,
+    [...anyListenerCases, ...datagramCases, ...datagramSuspendCases],
+    options
+  )
 }

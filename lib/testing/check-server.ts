@@ -1,8 +1,8 @@
 import { type KitOptions, runKit } from './kit.ts'
 import { serverCloseCases } from './server-close-cases.ts'
 import { serverLoopCases } from './server-loop-cases.ts'
-import { serverSuspendCases } from './server-suspend-cases.ts'
 import type { AnyServer, ServerSubject } from './server-subject.ts'
+import { serverSuspendCases } from './server-suspend-cases.ts'
 
 /**
  * Check that a server of anything does what handlers and modes expect of one: loops, limits, hooks, every way to
@@ -22,5 +22,10 @@ import type { AnyServer, ServerSubject } from './server-subject.ts'
  * })
  */
 export function checkServer<S extends AnyServer>(subject: ServerSubject<S>, options: KitOptions = {}): Promise<void> {
-  return runKit<ServerSubject>('checkServer', subject, [...serverLoopCases, ...serverCloseCases, ...serverSuspendCases], options)
+  return runKit<ServerSubject>(
+    'checkServer',
+    subject,
+    [...serverLoopCases, ...serverCloseCases, ...serverSuspendCases],
+    options
+  )
 }

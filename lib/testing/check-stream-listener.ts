@@ -3,10 +3,11 @@ import { anyListenerCases } from './listener-cases.ts'
 import { streamBytesCases } from './stream-bytes-cases.ts'
 import { streamIntakeCases } from './stream-intake-cases.ts'
 import type { StreamListenerSubject } from './stream-subject.ts'
+import { streamSuspendCases } from './stream-suspend-cases.ts'
 
 /**
  * Check that a listener of connections does what servers expect of one: the order and the end of `accept`, its bound,
- * what is left at its close, clients that end, stop reading and die.
+ * what is left at its close, suspension, clients that end, stop reading and die.
  *
  * @param subject - how it is made and called, and what it can do
  * @param options - who registers the cases; by default they run at once
@@ -24,7 +25,7 @@ export function checkStreamListener(subject: StreamListenerSubject, options: Kit
   return runKit(
     'checkStreamListener',
     subject,
-    [...anyListenerCases, ...streamIntakeCases, ...streamBytesCases],
+    [...anyListenerCases, ...streamIntakeCases, ...streamSuspendCases, ...streamBytesCases],
     options
   )
 }

@@ -1,33 +1,9 @@
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { DroppedEvent } from '../events.ts'
 import type { Request } from '../request.ts'
-import { calling, type DatagramListenerSubject } from './datagram-subject.ts'
+import { both, calling, type DatagramListenerSubject, drops, packetOf, textOf } from './datagram-subject.ts'
 import type { KitCase } from './kit.ts'
-import { listening, type Tested } from './listener-host.ts'
+import { listening } from './listener-host.ts'
 import { type Trial, turns } from './trial.ts'
-
-/** Datagrams that are dropped, from now on: why, and how large they were. */
-function drops(trial: Trial): string[] {
-  const seen: string[] = []
-  const heard = (message: unknown): void => {
-    const { reason, bytes } = message as DroppedEvent
-    seen.push(`${reason}: ${bytes}`)
-  }
-  subscribe('it-socketserver:dropped', heard)
-  trial.after(() => unsubscribe('it-socketserver:dropped', heard))
-  return seen
-}
-
-const packetOf = (trial: Trial, request: Request): Promise<Buffer> =>
-  trial.soon('the input of a datagram ends', request.rfile.readAll())
-
-const textOf = async (trial: Trial, request: Request): Promise<string> => (await packetOf(trial, request)).toString()
-
-async function both(trial: Trial, subject: DatagramListenerSubject, host: Parameters<typeof listening>[2] = {}) {
-  const made: Tested = await listening(trial, subject.listener, host)
-  return { ...made, client: await calling(trial, subject, made.listener) }
-}
 
 const answered = (trial: Trial, request: Request): Promise<void> => trial.soon('close() returns', request.close())
 

@@ -1,7 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Address } from '../address.ts'
+import type { DroppedEvent } from '../events.ts'
 import type { Request } from '../request.ts'
 import type { Listener } from '../transport.ts'
 import type { AnyListenerSubject } from './listener-cases.ts'
+import { type ListenerHost, tested } from './listener-host.ts'
 import type { Trial } from './trial.ts'
 
 /** A client of datagrams that has an address. */
@@ -28,8 +31,6 @@ export interface DatagramListenerSubject extends AnyListenerSubject {
    * @param listener - what it will send to
    */
   readonly client: (listener: Listener<Request>) => DatagramClient | Promise<DatagramClient>
-  /** What nobody asks for stays outside (in the kernel): `maxPending` does not bound it. False by default. */
-  readonly onDemand?: boolean
   /** The largest datagram, and reply, that must come through: 8,192 bytes by default. */
   readonly largest?: number
 }
@@ -60,4 +61,37 @@ export async function calling(
     receive: () => trial.soon('a datagram comes back', client.receive()),
     close
   }
+}
+
+/** Datagrams that are dropped, from now on: why, and how large they were. */
+export function drops(trial: Trial): string[] {
+  const seen: string[] = []
+  const heard = (message: unknown): void => {
+    const { reason, bytes } = message as DroppedEvent
+    seen.push(`${reason}: ${bytes}`)
+  }
+  subscribe('it-socketserver:dropped', heard)
+  trial.after(() => unsubscribe('it-socketserver:dropped', heard))
+  return seen
+}
+
+/** The input of a datagram. */
+export const packetOf = (trial: Trial, request: Request): Promise<Buffer> =>
+  trial.soon('the input of a datagram ends', request.rfile.readAll())
+
+/** The same, as text. */
+export const textOf = async (trial: Trial, request: Request): Promise<string> =>
+  (await packetOf(trial, request)).toString()
+
+/** A listener, with a client. */
+export async function both(
+  trial: Trial,
+  subject: DatagramListenerSubject,
+  host: Partial<ListenerHost> = {},
+  beforehand: (listener: Listener<Request>) => void = () => {}
+) {
+  const made = await tested(trial, subject.listener, host)
+  beforehand(made.listener)
+  await trial.soon('listen() returns', made.listener.listen())
+  return { ...made, client: await calling(trial, subject, made.listener) }
 }

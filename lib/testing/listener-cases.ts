@@ -17,6 +17,15 @@ export interface AnyListenerSubject {
    * inherited one. False by default: then it is taken in first.
    */
   readonly leavesWaiting?: boolean
+  /** What nobody asks for stays outside (in the kernel): `maxPending` does not bound it. False by default. */
+  readonly onDemand?: boolean
+  /** What comes while it is suspended waits outside (in the kernel), and is not refused: as `onDemand` says, by default. */
+  readonly keepsSuspended?: boolean
+}
+
+/** Whether what comes while it is suspended waits outside. */
+export function keepsSuspended(subject: AnyListenerSubject): boolean {
+  return subject.keepsSuspended ?? subject.onDemand === true
 }
 
 /** What holds for whatever takes requests in. */

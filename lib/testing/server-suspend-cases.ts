@@ -3,10 +3,25 @@ import { drain } from '../flow/drain.ts'
 import { parallel } from '../flow/parallel.ts'
 import { sequential } from '../flow/sequential.ts'
 import type { KitCase } from './kit.ts'
-import { echo, Gate, keepsSuspended, listeningServer, type ServerSubject, testedServer } from './server-subject.ts'
+import {
+  echo,
+  Gate,
+  keepsSuspended,
+  listeningServer,
+  type ServerSubject,
+  type TestedServer,
+  testedServer
+} from './server-subject.ts'
 import { turns } from './trial.ts'
 
 const inputs = (many: number): string[] => Array.from({ length: many }, (_, i) => `request ${i}`)
+
+/** Ask, one after the other, whoever takes them in or not. */
+async function askThem(ask: TestedServer['ask'], questions: readonly string[]): Promise<{ reply: Promise<string> }[]> {
+  const asked: { reply: Promise<string> }[] = []
+  for (const question of questions) asked.push(await ask(question))
+  return asked
+}
 
 const turnedAway = (server: ReturnType<ServerSubject['server']>): number => {
   const { refusedBy, droppedBy } = server.stats()
@@ -25,8 +40,7 @@ export const serverSuspendCases: readonly KitCase<ServerSubject>[] = [
       assert.equal(server.suspended, false)
       server.suspend()
       assert.equal(server.suspended, true)
-      const asked = []
-      for (const input of inputs(4)) asked.push(await ask(input))
+      const asked = await askThem(ask, inputs(4))
       await turns()
       // What getRequest() was asked for before may come still.
       const { accepted, refused, dropped } = server.stats()
@@ -90,8 +104,7 @@ export const serverSuspendCases: readonly KitCase<ServerSubject>[] = [
       const { server, ask } = await listeningServer(trial, subject)
       const serving = server.serveForever(sequential(echo))
       server.suspend()
-      const asked = []
-      for (const input of inputs(3)) asked.push(await ask(input))
+      const asked = await askThem(ask, inputs(3))
       await turns()
       const report = await trial.soon('close() returns', server.close())
       const replies = await trial.soon('all replies come', Promise.all(asked.map(({ reply }) => reply)))

@@ -1,19 +1,8 @@
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { RefusedEvent } from '../events.ts'
 import type { KitCase } from './kit.ts'
 import { listening, tested } from './listener-host.ts'
-import { connected, numbered, numberOf, received, type StreamListenerSubject } from './stream-subject.ts'
-import { type Trial, turns } from './trial.ts'
-
-/** Why connections are refused, from now on. */
-function refusals(trial: Trial): string[] {
-  const reasons: string[] = []
-  const heard = (message: unknown): void => void reasons.push((message as RefusedEvent).reason)
-  subscribe('it-socketserver:refused', heard)
-  trial.after(() => unsubscribe('it-socketserver:refused', heard))
-  return reasons
-}
+import { connected, numbered, numberOf, received, refusals, type StreamListenerSubject } from './stream-subject.ts'
+import { turns } from './trial.ts'
 
 /** How connections come in, wait, and are turned away. */
 export const streamIntakeCases: readonly KitCase<StreamListenerSubject>[] = [

@@ -1,5 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Duplex } from 'node:stream'
 import type { Address } from '../address.ts'
+import type { RefusedEvent } from '../events.ts'
 import type { Request } from '../request.ts'
 import type { Listener } from '../transport.ts'
 import type { AnyListenerSubject } from './listener-cases.ts'
@@ -13,8 +15,6 @@ export interface StreamListenerSubject extends AnyListenerSubject {
    * @param listener - what to connect to
    */
   readonly connect: (listener: Listener<Request>) => Duplex | Promise<Duplex>
-  /** What nobody asks for stays outside (in the kernel): `maxPending` does not bound it. False by default. */
-  readonly onDemand?: boolean
   /** A client may end and still read: true by default. */
   readonly halfOpen?: boolean
   /** Ends a client's connection by a reset; left out where there is no such thing. */
@@ -67,4 +67,13 @@ export async function received(trial: Trial, client: Duplex, times = 1): Promise
   })
   await trial.soon('a client sees the end of its connection', over, times)
   return Buffer.concat(chunks)
+}
+
+/** Why connections are refused, from now on. */
+export function refusals(trial: Trial): string[] {
+  const reasons: string[] = []
+  const heard = (message: unknown): void => void reasons.push((message as RefusedEvent).reason)
+  subscribe('it-socketserver:refused', heard)
+  trial.after(() => unsubscribe('it-socketserver:refused', heard))
+  return reasons
 }

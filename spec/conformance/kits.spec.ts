@@ -93,6 +93,7 @@ const tls = (native: boolean): StreamSubject => ({
   },
   // Its handshakes want it to take connections before anybody asks for them.
   onDemand: false,
+  keepsSuspended: native,
   reset: (client) => void (client as Duplex & { plain: Socket }).plain.resetAndDestroy()
 })
 

@@ -1,7 +1,13 @@
 import { connect as connectTLS } from 'node:tls'
 import { it } from 'vitest'
 import { type InternetAddress, TCPServer, TLSServer, UnixStreamServer } from '../../lib/index.ts'
-import { type AnyServer, checkServer, MemoryDatagramServer, MemoryServer, type ServerSubject } from '../../lib/testing/entry.ts'
+import {
+  type AnyServer,
+  checkServer,
+  MemoryDatagramServer,
+  MemoryServer,
+  type ServerSubject
+} from '../../lib/testing/entry.ts'
 import { certificates, temporaryPath, trusted } from '../support/peers.ts'
 import { line } from '../support/proxy-headers.ts'
 import {
