@@ -326,19 +326,12 @@ export class BaseServer<R extends Request = Request>
 
   #ready(): Promise<void> {
     const state = this.#state
-    switch (state.at) {
-      case 'new': {
-        const ready = this.#bind()
-        this.#state = advance(state, { at: 'binding', ready })
-        return ready
-      }
-      case 'binding':
-        return state.ready
-      case 'listening':
-        return Promise.resolve()
-      default:
-        return Promise.reject(new ClosedError(`Cannot listen: the server is ${state.at}`))
-    }
+    if (state.at === 'binding') return state.ready
+    if (state.at === 'listening') return Promise.resolve()
+    if (this.#isClosing) return Promise.reject(new ClosedError(`Cannot listen: the server is ${state.at}`))
+    const ready = this.#bind()
+    this.#state = advance(state, { at: 'binding', ready })
+    return ready
   }
 
   /** Whether it listens now; false where it was closed meanwhile: nobody will come, and nothing went wrong. */

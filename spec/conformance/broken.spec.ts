@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { BaseServer, type Listener, type Request } from '../../lib/index.ts'
+import { BaseServer, type CloseOptions, type DatagramRequest, type Listener, type Request } from '../../lib/index.ts'
 import {
   checkDatagramListener,
   checkServer,
@@ -12,6 +12,7 @@ import {
 } from '../../lib/testing/entry.ts'
 import { about, bent, complaints } from '../support/complaints.ts'
 import { memoryDatagramClient } from '../support/datagram-clients.ts'
+import { turns } from '../support/turns.ts'
 
 // Long enough for what comes, and the whole cost of what never does.
 const patience = 200
@@ -114,6 +115,59 @@ describe('a kit of listeners', () => {
       (good) => ({ close: async () => void good.waiting, release: () => good.release() }),
       'takes nobody new in after its close'
     ],
+    'takes in while it is suspended': [
+      () => ({ suspend() {} }),
+      'refuses who comes while it is suspended, counted and published with the reason'
+    ],
+    'never takes in again': [() => ({ resume() {} }), 'and goes on after `resume()`'],
+    'drops, where it is suspended, who waits': [
+      (good) => ({
+        suspend() {
+          good.discard()
+          good.suspend()
+        }
+      }),
+      'still hands over, while it is suspended, those who came before'
+    ],
+    'cuts off, where it is suspended, who is inside': [
+      (good) => {
+        const inside: Request[] = []
+        return {
+          accept: async () => {
+            const request = await good.accept()
+            if (request !== undefined) inside.push(request)
+            return request
+          },
+          suspend() {
+            for (const request of inside) request.abort()
+            good.suspend()
+          }
+        }
+      },
+      'lets a request that was handed over go on while it is suspended'
+    ],
+    'cannot be closed while it is suspended': [
+      (good) => {
+        let suspended = false
+        return {
+          suspend() {
+            suspended = true
+            good.suspend()
+          },
+          accept: async () => (await good.accept()) ?? (suspended ? new Promise<never>(() => {}) : undefined)
+        }
+      },
+      'ends the accept that waits where it is closed while it is suspended'
+    ],
+    'forgets its suspension where it begins to listen': [
+      (good) => ({
+        listen: () => {
+          good.resume()
+          return good.listen()
+        }
+      }),
+      'may be suspended before it listens'
+    ],
     'eats the reply': [
       (good) => ({
         accept: async () => {
@@ -137,6 +191,29 @@ describe('a kit of listeners', () => {
       expect(found).toEqual(about(complaint))
     })
   }
+
+  // Of those who leave outside who comes meanwhile: here the good one is one that never refuses anybody.
+  const keeping = (bend: Bend): StreamListenerSubject => ({ ...streams(bend), keepsSuspended: true })
+  const brokenKeepers: Record<string, [Bend, string]> = {
+    'refuses who should wait': [() => ({}), 'leaves outside who comes while it is suspended'],
+    'takes in who should wait': [() => ({ suspend() {} }), 'leaves outside who comes while it is suspended'],
+    'loses at its close who came while it was suspended': [
+      () => ({}),
+      'still hands over, after its close, all who came while it was suspended'
+    ]
+  }
+  for (const [how, [bend, complaint]] of Object.entries(brokenKeepers)) {
+    it(`names the case where a listener of connections ${how}`, async () => {
+      expect(await complaints(checkStreamListener(keeping(bend), { patience }))).toEqual(about(complaint))
+    })
+  }
+
+  it('names the case where a listener of datagrams drops what should wait', async () => {
+    const subject = { ...datagrams(() => ({})), keepsSuspended: true }
+    const found = await complaints(checkDatagramListener(subject, { patience }))
+    expect(found).toEqual(about('leaves outside what comes while it is suspended'))
+    expect(found).toEqual(about('still hands over, after its close, all that came while it was suspended'))
+  })
 
   it('names the case where a listener of connections holds one too many', async () => {
     const found = await complaints(
@@ -188,6 +265,41 @@ describe('a kit of listeners', () => {
         }
       }),
       'hands an empty datagram over'
+    ],
+    'takes in while it is suspended': [
+      () => ({ suspend() {} }),
+      'drops what comes while it is suspended, counted and published with the reason'
+    ],
+    'never takes in again': [() => ({ resume() {} }), 'and goes on after `resume()`'],
+    'keeps back, where it is suspended, what waits': [
+      (good) => {
+        let suspended = false
+        return {
+          suspend() {
+            suspended = true
+            good.suspend()
+          },
+          resume() {
+            suspended = false
+            good.resume()
+          },
+          accept: () => (suspended && good.waiting > 0 ? new Promise<never>(() => {}) : good.accept())
+        }
+      },
+      'still hands over, while it is suspended, what came before'
+    ],
+    'cannot be closed while it is suspended': [
+      (good) => {
+        let suspended = false
+        return {
+          suspend() {
+            suspended = true
+            good.suspend()
+          },
+          accept: async () => (await good.accept()) ?? (suspended ? new Promise<never>(() => {}) : undefined)
+        }
+      },
+      'ends the accept that waits where it is closed while it is suspended'
     ]
   }
   for (const [how, [bend, complaint]] of Object.entries(brokenDatagrams)) {
@@ -232,6 +344,35 @@ describe('the kit of servers', () => {
         }
       },
       'cuts off at the deadline who is still inside'
+    ],
+    'takes in while it is suspended': [
+      class extends MemoryDatagramServer {
+        protected override serverSuspend(): void {}
+      },
+      'refuses who comes while it is suspended, counted with the reason'
+    ],
+    'never takes in again': [
+      class extends MemoryDatagramServer {
+        protected override serverResume(): void {}
+      },
+      'and goes on where it is resumed'
+    ],
+    'keeps back, where it is suspended, those whom it has taken in': [
+      class extends MemoryDatagramServer {
+        override async getRequest(signal: AbortSignal): Promise<DatagramRequest | undefined> {
+          while (this.suspended && !signal.aborted) await turns()
+          return super.getRequest(signal)
+        }
+      },
+      'serves those inside while it is suspended, and those whom it has taken in before'
+    ],
+    'cannot be closed while it is suspended': [
+      class extends MemoryDatagramServer {
+        override close(options?: CloseOptions): ReturnType<MemoryDatagramServer['close']> {
+          return this.suspended && options?.deadline !== 0 ? new Promise(() => {}) : super.close(options)
+        }
+      },
+      'ends its loops where it is closed while it is suspended'
     ]
   }
   for (const [how, [Server, complaint]] of Object.entries(brokenServers)) {
