@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { begin, end } from '../accept/request/life.ts'
+import { begin, end, wasCut } from '../accept/request/life.ts'
 import { show } from '../arguments.ts'
 import { type AbortCause, AbortedError, BusyError } from '../errors.ts'
 import { mayReject, rejection } from '../iterator/deferred.ts'
@@ -192,10 +192,10 @@ export async function serveRequest<R extends Request, V>(
   const outcome = (
     ranBy === undefined ? { request, elapsed, ...settlement } : { request, elapsed, ...settlement, ranBy }
   ) as Outcome<R, Awaited<V>>
-  const isNews = end(outcome)
+  end(outcome)
   request.held = false
   // What was cut off at the deadline has been counted then.
-  if (isNews) server.workEnded(outcome)
-  else server.letGo(request)
+  if (wasCut(request)) server.letGo(request)
+  else server.workEnded(outcome)
   return outcome
 }

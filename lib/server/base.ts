@@ -169,6 +169,7 @@ export class BaseServer<R extends Request = Request>
         },
         handOff: this.#handOff,
         admit: (request) => this.#admit(request),
+        begin: (request) => this.guests.begin(request),
         abandon: () => this.#abandon(),
         looping: (by) => this.#looping(by)
       },

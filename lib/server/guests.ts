@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { end, isUnderWay } from '../accept/request/life.ts'
+import { begin, end, isUnderWay, markCut } from '../accept/request/life.ts'
 import { type Seat, seat } from '../accept/request/seat.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
@@ -62,6 +62,13 @@ export class Guests {
     this.#changed()
   }
 
+  /** Somebody has got one, which may have gone before. */
+  begin(request: Seated): void {
+    begin(request)
+    const place = this.#seatOf(request)
+    if (place !== undefined && place.at < 0) request.whenClosed((_, outcome) => tellEnd(request, place, outcome))
+  }
+
   /** Each of them; whoever is called for may go. */
   each(callback: (guest: Guest) => void): void {
     // From the end: the last takes the place of one that goes.
@@ -97,6 +104,7 @@ export class Guests {
       request.abort(reason)
       // Its handler may never return.
       tellEnd(request, place, { status: 'aborted', reason })
+      markCut(request)
     }
     this.#changed()
     return cut

@@ -1,4 +1,3 @@
-import { begin } from '../accept/request/life.ts'
 import type { HandOff } from '../iterator/hand-off.ts'
 import type { Request } from '../request.ts'
 
@@ -18,6 +17,8 @@ export interface RequestSource<R extends Request> {
   admit(request: R): boolean | Promise<boolean>
   /** The loop was left early, or its source is dead: nobody new comes in. Returns when the listener has closed. */
   abandon(): Promise<void>
+  /** A loop has got a request. */
+  begin(request: R): void
   /** Takes back a request that was admitted for a loop that has been left. */
   giveBack(request: R): void
   /** An iteration begins or ends. */
@@ -75,7 +76,7 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
     try {
       const admitted = this.#server.admit(result.value)
       if (admitted !== true || this.#left) return this.#arrivedLater(result, admitted)
-      begin(result.value)
+      this.#server.begin(result.value)
       return result
     } catch (error) {
       return this.#failed(error)
@@ -94,7 +95,7 @@ export class Requests<R extends Request> implements AsyncIterableIterator<R> {
     }
     if (!isIn) return this.#take()
     if (!this.#left) {
-      begin(result.value)
+      this.#server.begin(result.value)
       return result
     }
     this.#server.giveBack(result.value)

@@ -31,6 +31,8 @@ export class Ledger implements Disposable {
   #atClose: { readonly turnedAway: number; readonly open: number; readonly started: number } | undefined
   /** Those that a bare loop has got: of them nobody counts whether they are served. */
   readonly bare = new Set<Request>()
+  /** Those whom a handler has got. */
+  readonly handled = new Set<Request>()
 
   constructor(server: AnyServer) {
     this.#server = server
@@ -92,7 +94,8 @@ export class Ledger implements Disposable {
       const [outcome] = ends
       const isRefused = outcome?.status === 'aborted' && isRefusal(outcome.reason)
       if (isRefused) turnedAway++
-      else if (!this.bare.has(request)) countedEnds++
+      else if (this.handled.has(request) && !this.bare.has(request)) countedEnds++
+      else if (!this.bare.has(request)) holds('what no handler got was cut off', isCut(outcome), outcome?.status)
     }
     same('the served and failed', served + failed, countedEnds)
     // Whoever was taken in has started, or was refused; by some listeners, refused before it was counted as accepted.
@@ -117,7 +120,7 @@ export class Ledger implements Disposable {
     const { size: started } = this.#ends
     holds(
       'those inside at the close, and those taken later, have finished or were cut off',
-      report.finished + report.aborted >= started - before.started &&
+      report.finished + report.aborted >= started - turnedAway - before.started &&
         report.finished + report.aborted <= before.open + accepted,
       report,
       before,
@@ -151,6 +154,10 @@ export class Ledger implements Disposable {
     const { refused, dropped, open } = this.#server.stats()
     this.#atClose = { turnedAway: refused + dropped, open, started: this.#ends.size }
   }
+}
+
+function isCut(outcome: EndEvent['outcome'] | undefined): boolean {
+  return outcome?.status === 'aborted' && outcome.reason instanceof AbortedError && outcome.reason.cause === 'deadline'
 }
 
 function isRefusal(reason: Error): boolean {

@@ -261,6 +261,7 @@ export class Life {
 
   async #serve(request: Request): Promise<void> {
     const { server } = this.#subject
+    this.#ledger.handled.add(request)
     const plan = this.#plans[this.#served++ % this.#plans.length] as Plan
     switch (plan) {
       case 'answers':

@@ -5,8 +5,8 @@ import type { Request } from '../../request.ts'
 /** Where a request keeps whether its start and its end were published: exactly one end comes for each start. */
 export const life = Symbol('life')
 
-/** How far it is: `undefined` before its start. */
-export type Life = 'begun' | 'ended' | undefined
+/** How far it is: `undefined` before its start; `cut` where a deadline came, and nothing more is told or counted. */
+export type Life = 'begun' | 'ended' | 'cut' | undefined
 
 interface Living extends Request {
   [life]?: Life
@@ -24,15 +24,20 @@ export function isUnderWay(request: Living): boolean {
   return request[life] === 'begun'
 }
 
-/**
- * It has ended.
- *
- * @returns false where that was said before
- */
-export function end(outcome: Outcome<Living>): boolean {
+/** It has ended; only the first time counts. */
+export function end(outcome: Outcome<Living>): void {
   const { request } = outcome
-  if (request[life] === 'ended') return false
+  if (request[life] === 'ended' || request[life] === 'cut') return
   request[life] = 'ended'
   if (requestEnd.hasSubscribers) requestEnd.publish({ server: request.server, outcome })
-  return true
+}
+
+/** Its server has cut it off at a deadline, and told what there was to tell. */
+export function markCut(request: Living): void {
+  request[life] = 'cut'
+}
+
+/** Whether a deadline came. */
+export function wasCut(request: Living): boolean {
+  return request[life] === 'cut'
 }
