@@ -18,6 +18,7 @@ export class TimeLimits {
   readonly #limits: Readonly<ServerLimits & Partial<StreamLimits>>
   #timer: NodeJS.Timeout | undefined
   #pause = Number.POSITIVE_INFINITY
+  #watchesIdle = false
 
   /**
    * @param guests - who is looked at
@@ -35,6 +36,15 @@ export class TimeLimits {
     const shortest = Math.min(requestTimeout, idleTimeout)
     this.#pause =
       shortest === Number.POSITIVE_INFINITY ? shortest : Math.min(longestPause, Math.max(1, shortest / looksPerLimit))
+    const watchesIdle = idleTimeout < Number.POSITIVE_INFINITY
+    // Nobody has looked so far whether a handler waited for its client, or computed.
+    if (watchesIdle && !this.#watchesIdle) {
+      const now = performance.now()
+      this.#guests.each(({ place }) => {
+        place.quietSince = now
+      })
+    }
+    this.#watchesIdle = watchesIdle
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.watch()

@@ -8,6 +8,11 @@ export async function turns(many = 1): Promise<void> {
   for (let i = 0; i < many; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Lets turns pass until a condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turns()
+}
+
 /** What has become of a promise so far. */
 export interface Watched<T> {
   readonly promise: Promise<T>
