@@ -122,6 +122,11 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
     return this.#reader?.parked === true
   }
 
+  /** For how many milliseconds that may be, as it is now. */
+  get idleTimeout(): number {
+    return this.#context.limits.idleTimeout
+  }
+
   /** Set what a handler's fields say; what is left out stays. */
   configure(settings: StreamSettings): void {
     const { timeout, noDelay } = settings

@@ -53,6 +53,12 @@ export class StreamRequest extends RequestBase {
   #proxied: ReadHeader | undefined
   #peer: PeerCredentials | undefined
   #handedOver = false
+  /**
+   * Set by a pool: a worker reads, and sees to the `idleTimeout`.
+   *
+   * @internal
+   */
+  readElsewhere = false
 
   /**
    * Made by a listener.
@@ -321,7 +327,16 @@ export class StreamRequest extends RequestBase {
    * @internal
    */
   get waitsForInput(): boolean {
-    return this.#flow.reading
+    return this.#flow.reading && !this.readElsewhere
+  }
+
+  /**
+   * For how many milliseconds one may.
+   *
+   * @internal
+   */
+  get idleTimeout(): number {
+    return this.#flow.idleTimeout
   }
 
   /**

@@ -1,3 +1,4 @@
+import { StreamRequest } from '../../accept/stream/stream-request.ts'
 import { toError } from '../../outcome.ts'
 import type { Request } from '../../request.ts'
 import { recordError } from './error-record.ts'
@@ -34,6 +35,7 @@ export class ParentBridge {
 
   /** Begin to send what comes. */
   begin(): void {
+    this.#watch(false)
     void this.#pump()
   }
 
@@ -64,6 +66,7 @@ export class ParentBridge {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#watch(true)
     this.#creditCame?.()
     // What the worker waits for, once it has closed its end.
     this.#worker.send({ type: 'end', id: this.#id })
@@ -100,6 +103,11 @@ export class ParentBridge {
     this.#creditCame?.()
     this.#creditCame = undefined
     return true
+  }
+
+  // What is read here is read ahead: whether the handler waits for it only its worker sees.
+  #watch(isOurs: boolean): void {
+    if (this.#request instanceof StreamRequest) this.#request.readElsewhere = !isOurs
   }
 
   async #pump(): Promise<void> {

@@ -2,42 +2,62 @@ import type { StreamRequest } from '../../accept/stream/stream-request.ts'
 import { formatAddress } from '../../address.ts'
 import { AbortedError } from '../../errors.ts'
 
-// A limit is overrun by two looks at most: half of it.
-const looksPerLimit = 4
+// A limit is overrun by two looks at most: a quarter of it.
+const looksPerLimit = 8
+const longestPause = 1_000
 
-/** Aborts a connection that a worker has when a read has waited for so long with nothing coming: the server cannot see it. */
+interface Watched {
+  readonly timeout: number
+  bytes: number
+  quietSince: number
+}
+
+/**
+ * Aborts connections that a worker has when a read has waited for so long with nothing coming: the server cannot see it.
+ * One timer a worker.
+ */
 export class IdleWatch {
-  readonly #request: StreamRequest
-  readonly #timeout: number
-  #bytes = -1
-  #quietLooks = 0
-  #timer: NodeJS.Timeout
+  readonly #watched = new Map<StreamRequest, Watched>()
+  #timer: NodeJS.Timeout | undefined
+  #pause = Number.POSITIVE_INFINITY
 
   /**
-   * @param request - whose reads are watched, until it has gone
-   * @param timeout - milliseconds
+   * Watch one more, until it has gone.
+   *
+   * @param request - whose reads are watched
+   * @param timeout - milliseconds; `Infinity` for no bound
    */
-  constructor(request: StreamRequest, timeout: number) {
-    this.#request = request
-    this.#timeout = timeout
-    this.#timer = setTimeout(this.#look, timeout / looksPerLimit).unref()
-    request.whenClosed(() => clearTimeout(this.#timer))
+  watch(request: StreamRequest, timeout: number): void {
+    if (timeout === Number.POSITIVE_INFINITY) return
+    this.#watched.set(request, { timeout, bytes: request.bytesIn, quietSince: performance.now() })
+    request.whenClosed(() => this.#watched.delete(request))
+    this.#within(timeout)
+  }
+
+  #within(timeout: number): void {
+    const pause = Math.min(longestPause, timeout / looksPerLimit)
+    if (pause >= this.#pause) return
+    this.#pause = pause
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#look, pause).unref()
   }
 
   readonly #look = (): void => {
-    const { bytesIn, waitsForInput } = this.#request
-    if (!waitsForInput || bytesIn !== this.#bytes) this.#quietLooks = 0
-    else if (++this.#quietLooks >= looksPerLimit) {
-      this.#cut()
-      return
+    this.#pause = Number.POSITIVE_INFINITY
+    const now = performance.now()
+    for (const [request, watched] of this.#watched) {
+      const { bytesIn, waitsForInput } = request
+      if (!waitsForInput || bytesIn !== watched.bytes) {
+        watched.bytes = bytesIn
+        watched.quietSince = now
+      } else if (now - watched.quietSince >= watched.timeout) cut(request, watched.timeout)
+      this.#within(watched.timeout)
     }
-    this.#bytes = bytesIn
-    this.#timer = setTimeout(this.#look, this.#timeout / looksPerLimit).unref()
   }
+}
 
-  #cut(): void {
-    const from = formatAddress(this.#request.clientAddress)
-    const why = `nothing came for longer than the idleTimeout of ${this.#timeout} ms`
-    this.#request.abort(new AbortedError(`The request from ${from} was aborted: ${why}`, 'idle'))
-  }
+function cut(request: StreamRequest, timeout: number): void {
+  const from = formatAddress(request.clientAddress)
+  const why = `nothing came for longer than the idleTimeout of ${timeout} ms`
+  request.abort(new AbortedError(`The request from ${from} was aborted: ${why}`, 'idle'))
 }

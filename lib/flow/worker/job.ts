@@ -9,7 +9,7 @@ import type { Settlement } from '../../outcome.ts'
 import type { Request } from '../../request.ts'
 import { ParentBridge } from './bridge.ts'
 import { recordError, reviveError, reviveErrors } from './error-record.ts'
-import { recordLimits } from './limits-record.ts'
+import { recordIdleTimeout, recordLimits } from './limits-record.ts'
 import type { Carriage, ReportMessage, TakeMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
 import { reviveValue } from './value-record.ts'
@@ -198,7 +198,8 @@ export class Job {
     }
     if (request instanceof MessageRequest) return { by: 'message', packet: request.packet }
     this.#bridge = new ParentBridge(this.id, worker, request)
-    return { by: 'bridge', decrypted: request instanceof StreamRequest && request.encrypted }
+    if (!(request instanceof StreamRequest)) return { by: 'bridge', decrypted: false, limits: {} }
+    return { by: 'bridge', decrypted: request.encrypted, limits: recordIdleTimeout(request.idleTimeout) }
   }
 }
 

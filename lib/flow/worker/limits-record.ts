@@ -5,11 +5,15 @@ export type LimitsRecord = Partial<ConnectionLimits>
 
 /** Limits as they can be sent. */
 export function recordLimits({ idleTimeout, lingerTimeout, maxLingerBytes }: Readonly<ConnectionLimits>): LimitsRecord {
-  const record: LimitsRecord = {}
-  if (idleTimeout < Number.POSITIVE_INFINITY) record.idleTimeout = idleTimeout
+  const record = recordIdleTimeout(idleTimeout)
   if (lingerTimeout < Number.POSITIVE_INFINITY) record.lingerTimeout = lingerTimeout
   if (maxLingerBytes < Number.POSITIVE_INFINITY) record.maxLingerBytes = maxLingerBytes
   return record
+}
+
+/** The one that only whoever reads can see to. */
+export function recordIdleTimeout(idleTimeout: number): LimitsRecord {
+  return idleTimeout < Number.POSITIVE_INFINITY ? { idleTimeout } : {}
 }
 
 /** Limits as they were sent. */

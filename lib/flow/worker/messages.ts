@@ -23,6 +23,8 @@ export type Carriage =
       readonly by: 'bridge'
       /** Whether they were encrypted, and are not any more. */
       readonly decrypted: boolean
+      /** Those that the worker sees to; the others are its server's, which has the connection. */
+      readonly limits: LimitsRecord
     }
   /** A whole message. */
   | { readonly by: 'message'; readonly packet: Uint8Array }

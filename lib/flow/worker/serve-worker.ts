@@ -55,6 +55,7 @@ interface Guest {
 export class ServeWorker {
   readonly #ends: WorkerEnds
   readonly #branches = new Map<number, Branch>()
+  readonly #idleWatch = new IdleWatch()
   // Those whose work has not ended, by their numbers.
   readonly #guests = new Map<number, Guest>()
   // A connection lingers when its work has ended.
@@ -174,9 +175,10 @@ export class ServeWorker {
       }
       case 'bridge': {
         const bridge = new BridgeSocket(id, (said) => this.#ends.say(said))
-        // The server has the connection, and its limits.
-        const context = { server: branch, stats: branch.counters, limits: reviveLimits({}), noDelay: false }
+        const limits = reviveLimits(carriage.limits)
+        const context = { server: branch, stats: branch.counters, limits, noDelay: false }
         const request = new PassedRequest(bridge as unknown as Connection, clientAddress, context)
+        this.#idleWatch.watch(request, limits.idleTimeout)
         return { request, branch, bridge, decrypted: carriage.decrypted, reply: undefined }
       }
       case 'socket':
@@ -186,7 +188,7 @@ export class ServeWorker {
         const limits = reviveLimits(carriage.limits)
         const context = { server: branch, stats: branch.counters, limits, noDelay: carriage.noDelay }
         const request = new PassedRequest(connection, clientAddress, context)
-        if (limits.idleTimeout < Number.POSITIVE_INFINITY) new IdleWatch(request, limits.idleTimeout)
+        this.#idleWatch.watch(request, limits.idleTimeout)
         if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
         return { request, branch, bridge: undefined, decrypted: false, reply: undefined }
       }

@@ -37,7 +37,7 @@ it('keeps every kind of message', () => {
     { type: 'cut', id: 7, error },
     { type: 'ready' },
     { type: 'failed', error },
-    { ...take, carriage: { by: 'bridge', decrypted: true } },
+    { ...take, carriage: { by: 'bridge', decrypted: true, limits: { idleTimeout: 5 } } },
     { ...take, carriage: { by: 'message', packet: Buffer.from([0, 255]) } },
     {
       ...take,
