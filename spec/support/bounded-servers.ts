@@ -57,11 +57,11 @@ export function visit(server: ConnectionServer): Visitor {
   if (address.family === 'unix') return new Visitor(connect({ path: address.path, allowHalfOpen: true }))
   const { host, port } = address
   if (server instanceof TLSServer) return new Visitor(connectTLS({ ...trusted(), host, port }))
-  return new Visitor(connect({ host, port, allowHalfOpen: true }))
+  return new Visitor(connect({ host, port, allowHalfOpen: true }), true)
 }
 
-/** How many connections are counted as open, over all the listeners that count one from now on, until the test is over. */
-export function counted(): () => number {
+/** Every listener's count of who is open, of those that count somebody from now on, until the test is over. */
+export function occupancies(): ReadonlySet<Occupancy> {
   const seen = new Set<Occupancy>()
   const { enter } = Occupancy.prototype
   Occupancy.prototype.enter = function (this: Occupancy): void {
@@ -71,5 +71,11 @@ export function counted(): () => number {
   onTestFinished(() => {
     Occupancy.prototype.enter = enter
   })
+  return seen
+}
+
+/** How many connections they count. */
+export function counted(): () => number {
+  const seen = occupancies()
   return () => Array.from(seen).reduce((sum, { open }) => sum + open, 0)
 }

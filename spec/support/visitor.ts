@@ -1,6 +1,5 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
 import { onTestFinished } from 'vitest'
 
 /** A client of a test: it takes all that comes, and knows what has become of it. Destroyed after the test. */
@@ -10,10 +9,16 @@ export class Visitor {
   text = ''
   /** Whether the other side has ended or reset the connection. */
   isOver = false
+  readonly #isTCP: boolean
   readonly #looks = new Set<() => void>()
 
-  constructor(socket: Duplex) {
+  /**
+   * @param socket - its end
+   * @param isTCP - whether it can say that it was reset, and not only go
+   */
+  constructor(socket: Duplex, isTCP = false) {
     this.socket = socket
+    this.#isTCP = isTCP
     onTestFinished(() => void socket.destroy())
     const over = (): void => {
       this.isOver = true
@@ -47,9 +52,8 @@ export class Visitor {
 
   /** Go without a word. */
   reset(): void {
-    const { socket } = this
-    if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
-    else socket.destroy()
+    if (this.#isTCP) (this.socket as Socket).resetAndDestroy()
+    else this.socket.destroy()
   }
 
   #until(condition: () => boolean): Promise<void> {
