@@ -87,7 +87,7 @@ describe('the event error', () => {
       await serving
     })
     expect(errors.messages.map(({ error }) => error)).toEqual([failure])
-    expect(printed).toMatch(/thrown[^]*in the hook/)
+    expect(printed).toMatch(/thrown[\s\S]*in the hook/)
   })
 })
 
