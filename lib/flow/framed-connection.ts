@@ -1,5 +1,6 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { FrameRequest } from '../accept/request/frame-request.ts'
+import { divide } from '../accept/request/life.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
@@ -72,6 +73,7 @@ export class FramedConnection implements OrderHost {
   open(): void {
     // A server that closes waits until nobody works on a frame any more.
     this.request.held = true
+    divide(this.request)
     this.request.whenClosed(() => this.#closed())
     if (this.#exhausted) return
     try {
@@ -117,7 +119,7 @@ export class FramedConnection implements OrderHost {
   advanced(): void {
     if (this.#exhausted) this.#closeAtLast()
     else this.#advance()
-    if (this.#order.size === 0 && this.request.stopping.aborted) this.#table.resting()
+    if (this.#order.size === 0 && this.request.server.stopping.aborted) this.#table.resting()
   }
 
   #advance(): void {

@@ -102,7 +102,8 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
   }
 
   #admit(request: StreamRequest): void {
-    const { stopping } = request
+    // The request's own would have to be forgotten with it.
+    const { stopping } = request.server
     if (!stopping.aborted && !this.#stopping.has(stopping)) {
       this.#stopping.add(stopping)
       stopping.addEventListener('abort', this.#sweepSoon)
@@ -124,7 +125,7 @@ export class Framing implements AsyncIterableIterator<FrameRequest>, FrameTable 
   readonly #sweep = (): void => {
     this.#sweeping = false
     for (const connection of this.#table) {
-      if (connection.request.stopping.aborted && connection.atRest) connection.leave()
+      if (connection.request.server.stopping.aborted && connection.atRest) connection.leave()
     }
   }
 

@@ -1,8 +1,9 @@
 import { type FramePlace, FrameRequest } from '../accept/request/frame-request.ts'
+import { end } from '../accept/request/life.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
-import { undelivered } from '../events.ts'
+import { requestEnd, undelivered } from '../events.ts'
 import { settled } from '../iterator/deferred.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Writable } from '../wfile.ts'
@@ -32,6 +33,8 @@ class Place implements FramePlace {
   outcome: Settlement | undefined
   /** The order was abandoned: it has no place any more. */
   dropped = false
+  /** When it was handed out, where somebody wants to know how long it took. */
+  readonly since = requestEnd.hasSubscribers ? performance.now() : 0
 
   constructor(order: ReplyOrder, connection: StreamRequest, packet: Buffer) {
     this.#order = order
@@ -105,8 +108,10 @@ export class ReplyOrder {
     for (const place of this.#places.splice(0)) {
       const { frame, outcome, waiting } = place
       place.dropped = true
-      if (outcome === undefined) frame.abort(reason)
-      else if (waiting !== undefined) tellUndelivered(frame, reason)
+      if (outcome === undefined) {
+        frame.abort(reason)
+        if (isDeadline(reason)) cutOff(place, reason)
+      } else if (waiting !== undefined) tellUndelivered(frame, reason)
     }
     this.host.advanced()
   }
@@ -166,6 +171,17 @@ export class ReplyOrder {
     const why = `The request from ${formatAddress(clientAddress)} was aborted: a frame before it was not served`
     return new AbortedError(why, 'server-error', reason)
   }
+}
+
+function isDeadline(reason: Error): boolean {
+  return reason instanceof AbortedError && reason.cause === 'deadline'
+}
+
+/** Nobody waits for its handler, which may never return: it is counted as of now. */
+function cutOff({ frame, since }: Place, reason: Error): void {
+  if (!frame.held) return
+  const elapsed = performance.now() - since
+  if (end({ request: frame, elapsed, status: 'aborted', reason })) frame.server.counters.failed++
 }
 
 function tellUndelivered({ server, clientAddress }: FrameRequest, error: Error): void {

@@ -1,3 +1,4 @@
+import { isDivided } from '../accept/request/life.ts'
 import { draining } from '../events.ts'
 import { deferred } from '../iterator/deferred.ts'
 import { turn } from '../iterator/turn.ts'
@@ -71,7 +72,7 @@ export async function stop(stoppable: Stoppable, deadline: Deadline): Promise<Re
     stoppable.clearQueue()
     stillOpen = guests.cut(cutAfter)
     // Of the others nobody counts whether they are served.
-    for (const { request } of stillOpen) if (request.held) counters.failed++
+    for (const { request } of stillOpen) if (request.held && !isDivided(request)) counters.failed++
     // A destroyed socket gives its descriptor back at the end of this turn.
     await turn()
   }

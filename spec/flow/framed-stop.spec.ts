@@ -1,8 +1,17 @@
 import { once } from 'node:events'
 import * as lp from 'it-length-prefixed'
 import { describe, expect, it } from 'vitest'
-import { type FrameRequest, framed, lines, type StreamRequest, TCPServer } from '../../lib/index.ts'
+import {
+  type EndEvent,
+  FrameRequest,
+  framed,
+  lines,
+  type StartEvent,
+  type StreamRequest,
+  TCPServer
+} from '../../lib/index.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
+import { runChild } from '../support/child.ts'
 import { overhear } from '../support/events.ts'
 import { dial, exchange, received } from '../support/peers.ts'
 import { tcp } from '../support/servers.ts'
@@ -156,6 +165,64 @@ describe('framed, when its server closes', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['aborted', 'aborted'])
     for (const { request } of outcomes) expect(request.abortReason).toMatchObject({ cause: 'deadline' })
     for (const client of [running, halfway]) client.destroy()
+  })
+
+  it.each(['native', 'node'] as const)(
+    'counts each frame at the deadline, and not its connection, though no handler returns, by %s',
+    async (backend) => {
+      using starts = overhear<StartEvent>('start')
+      using ends = overhear<EndEvent>('end')
+      const { handler, began, gate } = gated()
+      const { server } = await serving(handler, { backend })
+      const client = (await dial(server.address)).on('error', () => {})
+      client.write('a\nb\n')
+      await until(() => began.length === 2)
+      expect((await server.close({ deadline: 1 })).aborted).toBe(1)
+      const ofServer = ({ server: whose }: { server: unknown }) => whose === server
+      await until(() => ends.messages.filter(ofServer).length === 3)
+      expect(starts.messages.filter(ofServer).length).toBe(3)
+      expect(server.stats()).toMatchObject({ accepted: 1, served: 0, failed: 2 })
+      const frames = ends.messages.filter(ofServer).filter(({ outcome }) => outcome.request instanceof FrameRequest)
+      expect(frames.map(({ outcome }) => outcome.status)).toEqual(['aborted', 'aborted'])
+      for (const { outcome } of frames) expect(outcome.elapsed).toBeLessThan(performance.now())
+      // Too late: they have been told.
+      for (const text of ['a', 'b']) gate(text).resolve()
+      await turns(5)
+      expect(ends.messages.filter(ofServer).length).toBe(3)
+      expect(server.stats()).toMatchObject({ served: 0, failed: 2 })
+      client.destroy()
+    }
+  )
+
+  it('keeps nothing of the connections that have gone', async () => {
+    const { code, stdout, stderr } = await runChild(`
+      import { once } from 'node:events'
+      import { connect } from 'node:net'
+      import { setFlagsFromString } from 'node:v8'
+      import { runInNewContext } from 'node:vm'
+      setFlagsFromString('--expose-gc')
+      const gc = runInNewContext('gc')
+      const turn = () => new Promise((resolve) => setImmediate(resolve))
+      const server = await new lib.TCPServer({ port: 0 }).listen()
+      const signals = []
+      server.verifyRequest = (request) => {
+        signals.push(new WeakRef(request.stopping))
+        return true
+      }
+      const echo = ({ packet, wfile }) => wfile.write(packet)
+      const serving = lib.pipe(server, lib.framed(lib.lines()), lib.parallel(echo), lib.drain)
+      for (let i = 0; i < 20; i++) {
+        const client = connect(server.address.port).end('frame\\n').resume()
+        await once(client, 'close')
+      }
+      await server.waitForConnections((open) => open === 0)
+      for (let i = 0; i < 20; i++) { await turn(); gc() }
+      // Of the last one something may be on the stack still.
+      console.log(signals.length, signals.filter((signal) => signal.deref() !== undefined).length < 3)
+      await server.close()
+      await serving
+    `)
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '20 true\n', stderr: '' })
   })
 
   it('does not report closed while a frame is still worked on', async () => {

@@ -19,6 +19,18 @@ export function begin(request: Living): void {
   if (requestStart.hasSubscribers) requestStart.publish({ server: request.server, request })
 }
 
+const divided = new WeakSet<Request>()
+
+/** What is on it is served from now on, each a request of its own that is counted, and not this one. */
+export function divide(request: Request): void {
+  divided.add(request)
+}
+
+/** Whether what is on it is served, and not itself. */
+export function isDivided(request: Request): boolean {
+  return divided.has(request)
+}
+
 /** Whether its start was published, and its end was not. */
 export function isUnderWay(request: Living): boolean {
   return request[life] === 'begun'
