@@ -70,7 +70,12 @@ export function drawSoak({ machine, soak }: SoakResult): string {
       itemWidth: 18,
       textStyle: { color: ink, fontSize: 13 }
     },
-    grid: panels.map((_, index) => ({ left: margin + 44, right: margin + 16, top: top + index * (panelHeight + gap), height: panelHeight })),
+    grid: panels.map((_, index) => ({
+      left: margin + 44,
+      right: margin + 16,
+      top: top + index * (panelHeight + gap),
+      height: panelHeight
+    })),
     xAxis: panels.map((_, index) => ({
       type: 'value' as const,
       gridIndex: index,

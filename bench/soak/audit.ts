@@ -8,7 +8,8 @@ type Counted = Stats & { readonly open: number; readonly waiting: number }
 export function audit(subject: Subject, stats: Counted, counts: Counts): string[] {
   const wrong: string[] = []
   const equal = (what: string, one: number, other: number, orLess = 0): void => {
-    if (one < other || one > other + orLess) wrong.push(`${what}: ${one}, and not ${other}${orLess === 0 ? '' : ` to ${other + orLess}`}`)
+    if (one < other || one > other + orLess)
+      wrong.push(`${what}: ${one}, and not ${other}${orLess === 0 ? '' : ` to ${other + orLess}`}`)
   }
   equal('open after the close', stats.open, 0)
   equal('waiting after the close', stats.waiting, 0)
@@ -33,17 +34,26 @@ export function audit(subject: Subject, stats: Counted, counts: Counts): string[
     equal('failed, and ends that say so', stats.failed, frames ? counts.frameUnfulfilled : counts.unfulfilled)
   }
   if (subject.transport === 'tls') {
-    equal('handshakes, and connections', counts.handshakes, stats.accepted - stats.refusedBy.closing, stats.refusedBy.closing)
+    equal(
+      'handshakes, and connections',
+      counts.handshakes,
+      stats.accepted - stats.refusedBy.closing,
+      stats.refusedBy.closing
+    )
   }
   return wrong
 }
 
 /** How many were refused or dropped that had been counted as accepted before */
-function turnedAwayInside({ transport, backend }: Subject, { refusedBy, droppedBy }: Stats): { least: number; most: number } {
+function turnedAwayInside(
+  { transport, backend }: Subject,
+  { refusedBy, droppedBy }: Stats
+): { least: number; most: number } {
   const closing = isStream(transport) ? refusedBy.closing : droppedBy.closing
   const inside = refusedBy.verify + refusedBy.handshake + refusedBy.proxy
   // By Node's own sockets somebody may come when nobody is taken in any more, or have waited.
-  if (backend === 'node') return { least: inside, most: inside + closing + (transport === 'tls' ? refusedBy.pending : 0) }
+  if (backend === 'node')
+    return { least: inside, most: inside + closing + (transport === 'tls' ? refusedBy.pending : 0) }
   const secured = transport === 'tls' ? refusedBy.pending : 0
   return { least: inside + closing + secured, most: inside + closing + secured }
 }

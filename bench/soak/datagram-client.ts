@@ -11,7 +11,7 @@ export type DatagramManner = 'exchange' | 'too large' | 'vanish' | 'throw' | 'ha
 
 const idBytes = 8
 const tooLarge = 55_000
-const patience = 20_000
+const patience = 12_000
 const excusedPatience = 3_000
 const silence = 300
 
@@ -25,7 +25,7 @@ export interface DatagramPlan {
 
 let lastId = 0n
 
-export function planDatagrams(subject: Subject, random: Random, payloads: Payloads): DatagramPlan {
+export function planDatagrams(subject: Subject, random: Random, payloads: Payloads, largest?: number): DatagramPlan {
   const manner = random.weighted<DatagramManner>({
     exchange: 40,
     'too large': 2,
@@ -42,9 +42,13 @@ export function planDatagrams(subject: Subject, random: Random, payloads: Payloa
     return Buffer.concat([head, payloads.bytes(random, size)])
   }
   const honest = manner === 'exchange'
-  const sizes = (): number => (random.chance(1 / 30) ? random.size(8_000, 40_000) : random.size(1, 4_000))
+  // All that is under way at a time has to fit in the kernel's buffer of 208 KiB.
+  if (largest !== undefined) return { manner, honest, packets: [packet(random.size(1, largest))], together: 1 }
   if (manner === 'too large') return { manner, honest, packets: [packet(tooLarge)], together: 1 }
-  const packets = Array.from({ length: honest ? random.integer(1, 12) : random.integer(1, 3) }, () => packet(sizes()))
+  if (random.chance(1 / 20)) return { manner, honest, packets: [packet(random.size(4_000, 40_000))], together: 1 }
+  const packets = Array.from({ length: honest ? random.integer(1, 12) : random.integer(1, 3) }, () =>
+    packet(random.size(1, 3_000))
+  )
   return { manner, honest, packets, together: random.integer(1, 4) }
 }
 
@@ -82,11 +86,10 @@ export class DatagramClient {
           const all = await this.#answers(honest, since, isExcused)
           if (this.#wrong) return 'wrong'
           if (!honest) continue
-          if (all === 'stuck') return 'stuck'
-          if (all === 'missing') {
+          if (all !== 'all') {
             this.unanswered += this.#missing.size
             this.#missing.clear()
-            return 'cut'
+            return all === 'stuck' ? 'stuck' : 'cut'
           }
           for (const { length } of group) {
             server.wholeIn += length
@@ -112,7 +115,11 @@ export class DatagramClient {
     else this.error = 'it could not be sent'
   }
 
-  async #answers(honest: boolean, since: number, isExcused: (since: number) => boolean): Promise<'all' | 'missing' | 'stuck'> {
+  async #answers(
+    honest: boolean,
+    since: number,
+    isExcused: (since: number) => boolean
+  ): Promise<'all' | 'missing' | 'stuck'> {
     if (!honest) {
       // Nothing should come.
       await pause(silence)

@@ -33,7 +33,9 @@ export class Deployment {
   async listen(): Promise<Address> {
     await this.server.listen()
     this.#serving = this.#built.serve().catch((error: unknown) => {
-      this.#ledger.complain(`Serving has ended with ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      this.#ledger.complain(
+        `Serving has ended with ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
+      )
     })
     return this.server.address as Address
   }
@@ -46,11 +48,13 @@ export class Deployment {
     const { server } = this
     const lostInKernel = this.#subject.transport === 'udp' ? kernelDrops(server.address as Address) : 0
     const { finished, aborted, refused, stillOpen } = await server.close({ deadline })
-    if (aborted !== stillOpen.length) this.#ledger.complain(`The report names ${stillOpen.length} of ${aborted} aborted`)
+    if (aborted !== stillOpen.length)
+      this.#ledger.complain(`The report names ${stillOpen.length} of ${aborted} aborted`)
     await this.#serving
     // A handler that was cut off may take a moment to notice.
     const since = performance.now()
-    while (!this.#ledger.isEven && performance.now() - since < lateEnds) await new Promise((done) => setTimeout(done, 20))
+    while (!this.#ledger.isEven && performance.now() - since < lateEnds)
+      await new Promise((done) => setTimeout(done, 20))
     const stats = server.stats()
     const { counts, complaints } = this.#ledger
     return {

@@ -119,9 +119,17 @@ export async function exhaust(subject: Subject, ground: Ground, seconds: number)
     if (!(await recovers(() => come(address, 1)))) fail('it has not recovered')
     for (const client of clients) client.end()
     const { counts, complaints } = await child.ask('close', { id, deadline: patience })
-    if (subject.backend === 'native' && counts.acceptErrors === 0) fail('it was never told that there are no descriptors')
+    if (subject.backend === 'native' && counts.acceptErrors === 0)
+      fail('it was never told that there are no descriptors')
     for (const complaint of [...complaints, ...(await child.ask('complaints', undefined))]) fail(complaint)
-    return { name, cpu, inside: inside.length + served.length, waiting: waiting.length, refused: refused.length, seconds }
+    return {
+      name,
+      cpu,
+      inside: inside.length + served.length,
+      waiting: waiting.length,
+      refused: refused.length,
+      seconds
+    }
   } finally {
     for (const client of clients) client.destroy()
     await child.stop()

@@ -16,14 +16,15 @@ export type Fault =
   | 'turn everybody away'
   | 'kill a worker'
 
-function weightsOf(subject: Subject): Record<Fault, number> {
+function weightsOf({ subject, lasting }: Site): Record<Fault, number> {
+  const mortal = lasting ? 0 : 1
   const stream = isStream(subject.transport) ? 1 : 0
   const addressed = subject.transport === 'tcp' || subject.transport === 'tls' ? 1 : 0
   return {
     suspend: 4,
-    redeploy: 4,
-    'redeploy while suspended': 2,
-    'redeploy with a short deadline': 2,
+    redeploy: 5 * mortal,
+    'redeploy while suspended': 2 * mortal,
+    'redeploy with a short deadline': 2 * mortal,
     'few connections': 3 * stream,
     'few connections of an address': 2 * addressed,
     'other time limits': 2,
@@ -34,12 +35,13 @@ function weightsOf(subject: Subject): Record<Fault, number> {
 
 /** Commits one fault, from its beginning to its end */
 export async function commitFault(site: Site, random: Random): Promise<void> {
-  const fault = random.weighted(weightsOf(site.subject))
+  const fault = random.weighted(weightsOf(site))
   site.totals.fault(fault)
   const { child, windows, subject } = site
   const { id } = site.target
   const a = random.integer(50, 400)
-  const limits = (changes: Record<string, number | null>): Promise<undefined> => child.ask('limits', { id, limits: changes })
+  const limits = (changes: Record<string, number | null>): Promise<undefined> =>
+    child.ask('limits', { id, limits: changes })
   switch (fault) {
     case 'suspend': {
       const over = byNode(subject) ? windows.open('suspended') : undefined

@@ -90,7 +90,9 @@ function differences({ resources: before }: Sample, { resources: after }: Sample
 export function judgeGrowth({ name, points, start, end, heapSlope }: GroupGrowth): string[] {
   const wrong: string[] = []
   if (end.descriptors !== start.descriptors) {
-    wrong.push(`${name}: ${end.descriptors} descriptors are open at the end, and ${start.descriptors} were at the start`)
+    wrong.push(
+      `${name}: ${end.descriptors} descriptors are open at the end, and ${start.descriptors} were at the start`
+    )
   }
   for (const difference of differences(start, end)) wrong.push(`${name}: resources are left, ${difference}`)
   if (end.heap > start.heap * (1 + share) + heapSlack) {

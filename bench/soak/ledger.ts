@@ -1,10 +1,10 @@
 import { subscribe } from 'node:diagnostics_channel'
 import {
   AbortedError,
-  type AcceptedEvent,
   type AcceptErrorEvent,
-  type DropReason,
+  type AcceptedEvent,
   type DroppedEvent,
+  type DropReason,
   type EndEvent,
   type ErrorEvent,
   FrameRequest,
@@ -85,7 +85,8 @@ export class Ledger {
       else counts.unfulfilled++
     }
     if (!well && outcome.reason instanceof AbortedError) add(counts.aborted, outcome.reason.cause)
-    if (counts.ends > counts.starts || counts.frameEnds > counts.frameStarts) this.complain('An end came without a start')
+    if (counts.ends > counts.starts || counts.frameEnds > counts.frameStarts)
+      this.complain('An end came without a start')
   }
 
   /** An error that nobody has meant to happen is a complaint */
@@ -112,7 +113,10 @@ export function openLedger(server: RequestServer): Ledger {
   return ledger
 }
 
-function listen<E extends { readonly server: RequestServer }>(name: string, count: (ledger: Ledger, event: E) => void): void {
+function listen<E extends { readonly server: RequestServer }>(
+  name: string,
+  count: (ledger: Ledger, event: E) => void
+): void {
   subscribe(`it-socketserver:${name}`, (message) => {
     const event = message as E
     const ledger = ledgers.get(event.server)

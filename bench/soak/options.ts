@@ -39,9 +39,11 @@ export function readSoakOptions(args: string[]): SoakOptions {
   })
   const { transport, mode, keep, help } = values
   const minutes = Number(values.minutes)
-  if (!(minutes > 0 && minutes <= longest)) throw new RangeError(`--minutes ${values.minutes} is not a number from 0 to ${longest}`)
+  if (!(minutes > 0 && minutes <= longest))
+    throw new RangeError(`--minutes ${values.minutes} is not a number from 0 to ${longest}`)
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(values.seed)
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) throw new RangeError(`--seed ${values.seed} is not a whole number of 32 bits`)
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    throw new RangeError(`--seed ${values.seed} is not a whole number of 32 bits`)
   return {
     minutes,
     seed,
@@ -55,7 +57,8 @@ export function readSoakOptions(args: string[]): SoakOptions {
 function chosen<N extends string>(option: string, given: string[] | undefined, all: readonly N[]): readonly N[] {
   if (given === undefined) return all
   for (const name of given) {
-    if (!(all as readonly string[]).includes(name)) throw new RangeError(`There is no --${option} ${name}: there are ${all.join(', ')}`)
+    if (!(all as readonly string[]).includes(name))
+      throw new RangeError(`There is no --${option} ${name}: there are ${all.join(', ')}`)
   }
   return all.filter((name) => given.includes(name))
 }

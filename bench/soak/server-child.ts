@@ -58,7 +58,9 @@ export class ServerChild {
     const number = ++this.#asked
     return new Promise<unknown>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#waiting.get(number)?.reject(new Error(`${this.name} has not done its order ${order} for ${patience / 1e3} s`))
+        this.#waiting
+          .get(number)
+          ?.reject(new Error(`${this.name} has not done its order ${order} for ${patience / 1e3} s`))
       }, patience)
       const over = (): void => {
         clearTimeout(timer)
@@ -104,7 +106,8 @@ export class ServerChild {
 
   #ended(ending: string): void {
     this.#ending ??= ending
-    for (const { reject } of [...this.#waiting.values()]) reject(new Error(`${this.name} has ended: ${ending}\n${this.printed}`))
+    for (const { reject } of [...this.#waiting.values()])
+      reject(new Error(`${this.name} has ended: ${ending}\n${this.printed}`))
   }
 }
 

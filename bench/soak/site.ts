@@ -29,6 +29,8 @@ export class Site {
   readonly windows = new Windows()
   readonly #ground: Ground
   readonly #random: Random
+  /** Whether it is never redeployed under load: what grows with the age of a server is seen there */
+  readonly lasting: boolean
   #target: Target | undefined
   #deployed = 0
   /** Clients that did nothing wrong and were cut off, while something went on that excuses it */
@@ -41,6 +43,7 @@ export class Site {
     this.child = child
     this.#ground = ground
     this.#random = random.fork(nameOf(subject))
+    this.lasting = this.#random.fork('lasting').chance(0.5)
   }
 
   get name(): string {
@@ -86,8 +89,11 @@ export class Site {
     // Who is on the way there is let in.
     while (old.arriving > 0) await pause(5)
     const over = deadline === gentleDeadline ? undefined : this.windows.open('deadline')
+    // A connection that waits for its next frame is closed with its server.
+    const rested = this.subject.mode === 'framed' ? this.windows.open('at rest') : undefined
     const closed = await this.child.ask('close', { id: old.id, deadline })
     over?.()
+    rested?.()
     this.totals.deployments++
     while (old.clients > 0) await pause(10)
     this.#judge(old, closed, over !== undefined)
@@ -103,13 +109,22 @@ export class Site {
   async flood(random: Random, count: number): Promise<void> {
     await Promise.all(
       Array.from({ length: count }, async () => {
-        if (isStream(this.subject.transport)) {
+        if (!isStream(this.subject.transport)) await this.#datagrams(random, 100)
+        else {
           const plan = planStream(this.subject, random, this.#ground.payloads)
           const manner = random.pick(['early close', 'reset', 'half-close'] as const)
           const opening = manner === 'half-close' ? plan.opening.subarray(0, 0) : plan.opening
-          const short = { ...plan, manner, opening, payload: plan.payload.subarray(0, 0), cuts: [0], pauses: 0, delay: 0 }
+          const short = {
+            ...plan,
+            manner,
+            opening,
+            payload: plan.payload.subarray(0, 0),
+            cuts: [0],
+            pauses: 0,
+            delay: 0
+          }
           await this.#connect({ ...short, honest: manner === 'half-close' }, random)
-        } else await this.#datagrams(random)
+        }
       })
     )
   }
@@ -126,18 +141,24 @@ export class Site {
     const client = new StreamClient(this.subject.transport, this.target, plan, from)
     const end = await client.run()
     exits?.()
+    const excuses = this.windows.since(since)
+    if (plan.honest && end === 'cut' && excuses.every((excuse) => excuse === 'at rest') && !client.hasWholeLines) {
+      this.totals.fail(`${this.name}: a client (${plan.manner}) was cut off in the middle of a frame`)
+    }
     this.#note(plan.manner, plan.honest, end, since, client.error)
   }
 
-  async #datagrams(random: Random): Promise<void> {
+  async #datagrams(random: Random, largest?: number): Promise<void> {
     const since = performance.now()
-    const plan = planDatagrams(this.subject, random, this.#ground.payloads)
+    const plan = planDatagrams(this.subject, random, this.#ground.payloads, largest)
     const exits = plan.manner === 'exit' ? this.windows.open('kill') : undefined
     const client = new DatagramClient(this.subject.transport === 'unix-datagram', plan)
-    const end = await client.run(
+    let end = await client.run(
       () => this.target,
       (moment) => this.windows.since(moment).length > 0
     )
+    // Who waited in vain has lost it in the kernel, or never.
+    if (end === 'stuck' && this.subject.transport === 'udp') end = 'cut'
     exits?.()
     this.#note(plan.manner, plan.honest, end, since, client.error, client.unanswered)
   }
@@ -151,7 +172,10 @@ export class Site {
     if (end === 'stuck') totals.fail(`${what} was neither served nor cut off, ${after}`)
     if (!honest || end === 'whole' || end === 'wrong' || end === 'stuck') return
     const excuses = this.windows.since(since)
-    if (excuses.length === 0) totals.fail(`${what} was ${end === 'cut' ? 'cut off' : 'not let in'} without a reason, ${after}`)
+    // Of UDP the kernel drops what it has no room for, and counts it.
+    if (excuses.length === 0 && this.subject.transport === 'udp') excuses.push('lost')
+    if (excuses.length === 0)
+      totals.fail(`${what} was ${end === 'cut' ? 'cut off' : 'not let in'} without a reason, ${after}`)
     else this.#cut += count
     for (const excuse of excuses) totals.excuse(excuse)
   }
@@ -168,18 +192,23 @@ export class Site {
     }
     if (stats.bytesIn > target.sent) fail(`It has counted ${stats.bytesIn} bytes in, and ${target.sent} were sent`)
     const killed = counts.aborted['worker-gone'] ?? 0
-    if (killed === 0 && stats.bytesIn < target.wholeIn) fail(`It has counted ${stats.bytesIn} bytes in, and ${target.wholeIn} are known`)
-    if (killed === 0 && stats.bytesOut < target.wholeOut) fail(`It has counted ${stats.bytesOut} bytes out, and ${target.wholeOut} came`)
+    if (killed === 0 && stats.bytesIn < target.wholeIn)
+      fail(`It has counted ${stats.bytesIn} bytes in, and ${target.wholeIn} are known`)
+    if (killed === 0 && stats.bytesOut < target.wholeOut)
+      fail(`It has counted ${stats.bytesOut} bytes out, and ${target.wholeOut} came`)
     totals.server(stats, counts, lostInKernel)
     const { suspended, connections, address, verify } = stats.refusedBy
     const refused = suspended + connections + address + verify
     this.#excused += killed + refused + report.aborted + stats.refusedBy.closing
-    this.#excused += stats.droppedBy.suspended + stats.droppedBy.closing
+    this.#excused += stats.droppedBy.suspended + stats.droppedBy.closing + lostInKernel
+    if (subject.mode === 'framed') this.#excused += report.finished
   }
 
   /** To be asked when all is over */
   settle(): void {
     if (this.#cut <= this.#excused) return
-    this.totals.fail(`${this.name}: ${this.#cut} clients were cut off or not answered, and the servers know of ${this.#excused}`)
+    this.totals.fail(
+      `${this.name}: ${this.#cut} clients were cut off or not answered, and the servers know of ${this.#excused}`
+    )
   }
 }

@@ -59,6 +59,11 @@ export class StreamClient {
     })
   }
 
+  /** Whether the last line that came is a whole one */
+  get hasWholeLines(): boolean {
+    return this.#received === 0 || this.#expected[this.#received - 1] === 10
+  }
+
   async run(): Promise<ClientEnd> {
     const timer = setTimeout(() => {
       this.error = 'stuck'

@@ -52,7 +52,20 @@ export class Totals {
   server(stats: Stats, counts: Counts, lostInKernel: number): void {
     const { accepted, served, failed, refused, dropped, bytesIn, bytesOut } = stats
     const { starts, frameStarts, handshakes, undelivered } = counts
-    const numbers = { accepted, served, failed, refused, dropped, bytesIn, bytesOut, starts, frameStarts, handshakes, undelivered, lostInKernel }
+    const numbers = {
+      accepted,
+      served,
+      failed,
+      refused,
+      dropped,
+      bytesIn,
+      bytesOut,
+      starts,
+      frameStarts,
+      handshakes,
+      undelivered,
+      lostInKernel
+    }
     for (const [name, count] of Object.entries(numbers)) add(this.servers, name, count)
     for (const [reason, count] of Object.entries(stats.refusedBy)) add(this.refusedBy, reason, count)
     for (const [reason, count] of Object.entries(stats.droppedBy)) add(this.droppedBy, reason, count)

@@ -32,7 +32,8 @@ export class Watch {
   over(handler: (request: Request) => Promise<void>, bound: number): (request: Request) => Promise<void> {
     return async (request) => {
       const place = this.#places.get(request)
-      if (++this.#inside > bound) this.#complain(`${this.#inside} requests were served at a time, and ${bound} is the bound`)
+      if (++this.#inside > bound)
+        this.#complain(`${this.#inside} requests were served at a time, and ${bound} is the bound`)
       if (place !== undefined) this.#enter(place)
       try {
         await handler(request)

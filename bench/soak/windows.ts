@@ -1,5 +1,5 @@
 /** Why a client that did nothing wrong may be cut off, or not be answered: a fault that was meant to happen */
-export type Excuse = 'kill' | 'deadline' | 'suspended' | 'connections' | 'address' | 'verify'
+export type Excuse = 'kill' | 'deadline' | 'suspended' | 'connections' | 'address' | 'verify' | 'at rest' | 'lost'
 
 interface Window {
   readonly excuse: Excuse
