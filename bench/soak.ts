@@ -10,7 +10,8 @@ import { Totals } from './soak/totals.ts'
 import { tellVerdict } from './soak/verdict.ts'
 import { writeSoak } from './soak/write-soak.ts'
 
-const tellEvery = 1_000
+// Milliseconds; where each is a line of its own, fewer.
+const tellEvery = process.stderr.isTTY ? 1_000 : 30_000
 
 async function soak(options: SoakOptions): Promise<void> {
   const { minutes, seed } = options
@@ -25,7 +26,9 @@ async function soak(options: SoakOptions): Promise<void> {
   progress.start('Soak')
   const since = performance.now()
   const timer = setInterval(() => {
-    progress.step(`${Math.round((performance.now() - since) / 1e3)} s, ${totals.inWords}`)
+    const text = `${Math.round((performance.now() - since) / 1e3)} s, ${totals.inWords}`
+    if (process.stderr.isTTY) progress.step(text)
+    else process.stderr.write(`${text}\n`)
   }, tellEvery)
   let found: Found | undefined
   try {

@@ -4,6 +4,7 @@ import type { Goal } from '../harness/benchmark.ts'
 import type { FigureSummary } from '../harness/figures.ts'
 import type { Pair } from '../harness/pairs.ts'
 import type { Summary } from '../harness/summary.ts'
+import type { KeptSoak } from './soak-plot.ts'
 
 /** What a file of results says of a row; summary or figures only if it was run */
 export interface KeptRow {
@@ -23,6 +24,8 @@ export interface KeptResult {
   name: string
   machine: { node: string; processor: string; cores: number }
   rows: KeptRow[]
+  /** Where it is no benchmark but a soak */
+  soak?: KeptSoak
 }
 
 /** The results of a folder, by the benchmark's name */

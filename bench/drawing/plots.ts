@@ -7,6 +7,7 @@ import { drawGrowth, type GrowthPlot, type GrowthPoint } from './growth-plot.ts'
 import type { Kept, KeptResult, KeptRow } from './kept-results.ts'
 import { bytes } from './numbers.ts'
 import { drawRatios, type RatioBar } from './ratio-plot.ts'
+import { drawSoak } from './soak-plot.ts'
 
 export interface Plot {
   /** Its file is named after it */
@@ -44,7 +45,8 @@ export const plots: Plot[] = [
   { name: 'modes', draw: modes },
   { name: 'cores', draw: cores },
   { name: 'idle', draw: idle },
-  { name: 'fairness', draw: fairness }
+  { name: 'fairness', draw: fairness },
+  { name: 'soak', draw: soak }
 ]
 
 const better = 'Lower is better; half of the runs lie within the band.'
@@ -141,6 +143,11 @@ function comparedOf({ rival, pairs }: KeptRow, heading: string, value: (run: Run
   if (pairs === undefined) return []
   const spread = (side: 'ours' | 'rival'): Spread => spreadOf(pairs.map((pair) => value(pair[side])))
   return [{ name: rival, heading, ours: spread('ours'), rival: spread('rival') }]
+}
+
+function soak(kept: Kept): string | undefined {
+  const result = kept.get('soak')
+  return result?.soak === undefined ? undefined : drawSoak(result.machine, result.soak)
 }
 
 const connections = /^([\d,]+) connections, /

@@ -1,5 +1,6 @@
 import type { EChartsOption, LineSeriesOption } from 'echarts'
 import { card, ink, margin, quiet, rule, width } from './card.ts'
+import type { KeptResult } from './kept-results.ts'
 import { render } from './render.ts'
 
 /** What is drawn of a process, at a moment under load */
@@ -12,16 +13,13 @@ interface SoakPoint {
 }
 
 /** What a soak has found, as far as it is drawn */
-export interface SoakResult {
-  machine: { node: string; processor: string; cores: number }
-  soak?: {
-    minutes: number
-    seed: number
-    passed: boolean
-    faults: Record<string, number>
-    clients: Record<string, number>
-    groups: { name: string; points: SoakPoint[] }[]
-  }
+export interface KeptSoak {
+  minutes: number
+  seed: number
+  passed: boolean
+  faults: Record<string, number>
+  clients: Record<string, number>
+  groups: { name: string; points: SoakPoint[] }[]
 }
 
 interface Panel {
@@ -48,8 +46,10 @@ const legendHeight = 56
 const height = top + panels.length * (panelHeight + gap) + legendHeight
 
 /** The memory, descriptors and requests of servers over the minutes of a soak */
-export function drawSoak({ machine, soak }: SoakResult): string {
-  const { minutes, seed, passed, groups, clients, faults } = soak ?? none
+export function drawSoak(
+  machine: KeptResult['machine'],
+  { minutes, seed, passed, groups, clients, faults }: KeptSoak
+): string {
   const option: EChartsOption = {
     ...card(
       {
@@ -105,8 +105,6 @@ export function drawSoak({ machine, soak }: SoakResult): string {
   }
   return render(option, { width, height })
 }
-
-const none = { minutes: 1, seed: 0, passed: false, groups: [], clients: {}, faults: {} }
 
 function line(
   { name, points }: { name: string; points: SoakPoint[] },

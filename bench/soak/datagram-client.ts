@@ -28,7 +28,7 @@ let lastId = 0n
 export function planDatagrams(subject: Subject, random: Random, payloads: Payloads, largest?: number): DatagramPlan {
   const manner = random.weighted<DatagramManner>({
     exchange: 40,
-    'too large': 2,
+    'too large': largest === undefined ? 2 : 0,
     vanish: 5,
     throw: 4,
     hang: 3,

@@ -50,6 +50,14 @@ export class Deployment {
     const { finished, aborted, refused, stillOpen } = await server.close({ deadline })
     if (aborted !== stillOpen.length)
       this.#ledger.complain(`The report names ${stillOpen.length} of ${aborted} aborted`)
+    if (deadline > 10_000) {
+      for (const { clientAddress, age, bytesIn, bytesOut } of stillOpen) {
+        const address = JSON.stringify(clientAddress)
+        this.#ledger.complain(
+          `At the deadline ${address} was open for ${Math.round(age)} ms, with ${bytesIn} in and ${bytesOut} out`
+        )
+      }
+    }
     await this.#serving
     // A handler that was cut off may take a moment to notice.
     const since = performance.now()

@@ -101,6 +101,7 @@ export async function exhaust(subject: Subject, ground: Ground, seconds: number)
     // By Node's own sockets a server keeps away from the end of its descriptors: see what its own limit does.
     const maxConnections = subject.backend === 'node' ? 0 : 10_000
     const { id, address } = await child.ask('deploy', { subject, path, certificate, limit: 1_000, maxConnections })
+    await child.ask('limits', { id, limits: { idleTimeout: null } })
     const inside = come(address, firstInside)
     if (!(await areAnswered(inside))) fail('the first clients were not served')
     const others = come(address, crowd)

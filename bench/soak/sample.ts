@@ -18,7 +18,10 @@ export interface Sample {
   readonly open: number
 }
 
-export function takeSample(open: number): Sample {
+export async function takeSample(open: number): Promise<Sample> {
+  collect()
+  // What is freed outside of the heap is counted off a little later.
+  await new Promise((resolve) => setImmediate(resolve))
   collect()
   const { rss, heapUsed, external } = process.memoryUsage()
   const resources: Record<string, number> = {}

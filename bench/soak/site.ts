@@ -138,20 +138,22 @@ export class Site {
     const isUnix = this.subject.transport === 'unix'
     const from = isUnix ? undefined : `127.0.0.${random.integer(1, 4)}`
     const exits = plan.manner === 'exit' ? this.windows.open('kill') : undefined
-    const client = new StreamClient(this.subject.transport, this.target, plan, from)
+    const { target } = this
+    const client = new StreamClient(this.subject.transport, target, plan, from)
     const end = await client.run()
     exits?.()
     const excuses = this.windows.since(since)
     if (plan.honest && end === 'cut' && excuses.every((excuse) => excuse === 'at rest') && !client.hasWholeLines) {
       this.totals.fail(`${this.name}: a client (${plan.manner}) was cut off in the middle of a frame`)
     }
-    this.#note(plan.manner, plan.honest, end, since, client.error)
+    this.#note(target, plan.manner, plan.honest, end, since, client.error)
   }
 
   async #datagrams(random: Random, largest?: number): Promise<void> {
     const since = performance.now()
     const plan = planDatagrams(this.subject, random, this.#ground.payloads, largest)
     const exits = plan.manner === 'exit' ? this.windows.open('kill') : undefined
+    const { target } = this
     const client = new DatagramClient(this.subject.transport === 'unix-datagram', plan)
     let end = await client.run(
       () => this.target,
@@ -160,10 +162,18 @@ export class Site {
     // Who waited in vain has lost it in the kernel, or never.
     if (end === 'stuck' && this.subject.transport === 'udp') end = 'cut'
     exits?.()
-    this.#note(plan.manner, plan.honest, end, since, client.error, client.unanswered)
+    this.#note(target, plan.manner, plan.honest, end, since, client.error, client.unanswered)
   }
 
-  #note(manner: string, honest: boolean, end: ClientEnd, since: number, error: string | undefined, count = 1): void {
+  #note(
+    target: Target,
+    manner: string,
+    honest: boolean,
+    end: ClientEnd,
+    since: number,
+    error: string | undefined,
+    count = 1
+  ): void {
     const { totals } = this
     totals.client(manner, end)
     const what = `${this.name}: a client (${manner})`
@@ -175,7 +185,7 @@ export class Site {
     // Of UDP the kernel drops what it has no room for, and counts it.
     if (excuses.length === 0 && this.subject.transport === 'udp') excuses.push('lost')
     if (excuses.length === 0)
-      totals.fail(`${what} was ${end === 'cut' ? 'cut off' : 'not let in'} without a reason, ${after}`)
+      target.mysteries.push(`${what} was ${end === 'cut' ? 'cut off' : 'not let in'} without a reason, ${after}`)
     else this.#cut += count
     for (const excuse of excuses) totals.excuse(excuse)
   }
@@ -184,6 +194,11 @@ export class Site {
     const { totals, subject } = this
     const fail = (text: string): void => totals.fail(`${this.name}: ${text}`)
     for (const complaint of complaints) fail(complaint)
+    for (const mystery of target.mysteries) {
+      totals.fail(
+        `${mystery}; its server had cut off for ${JSON.stringify(counts.aborted)}, and closed with ${JSON.stringify(report)}`
+      )
+    }
     if (!harsh && report.aborted > 0) fail(`${report.aborted} were cut off at the deadline of a close that had time`)
     const outside = turnedAwayOutside(subject, stats)
     const [least, most] = [stats.accepted + outside.least, stats.accepted + outside.most]

@@ -15,8 +15,10 @@ export interface Target {
   /** Bytes of the clients that have got all of theirs */
   wholeIn: number
   wholeOut: number
+  /** What befell its clients without a reason: it is asked what it knows */
+  readonly mysteries: string[]
 }
 
 export function targetOf(id: number, address: Address): Target {
-  return { id, address, clients: 0, arriving: 0, arrived: 0, sent: 0, wholeIn: 0, wholeOut: 0 }
+  return { id, address, clients: 0, arriving: 0, arrived: 0, sent: 0, wholeIn: 0, wholeOut: 0, mysteries: [] }
 }

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { drawKept } from '../drawing/draw-plots.ts'
+import type { KeptResult } from '../drawing/kept-results.ts'
 import { drawSoak } from '../drawing/soak-plot.ts'
 import { resultsFolder } from '../harness/kept-results.ts'
 import { describeMachine } from '../harness/machine.ts'
@@ -19,7 +20,7 @@ export async function writeSoak(options: SoakOptions, totals: Totals, { groups, 
     name: 'soak',
     question: 'What does a server lose, miscount or keep after minutes of load and faults?',
     date: new Date().toISOString(),
-    machine: describeMachine(),
+    machine: describeMachine() as Record<string, string | number> & KeptResult['machine'],
     // Those of benchmarks: there is nothing to compare here.
     rows: [],
     soak: {
@@ -33,7 +34,7 @@ export async function writeSoak(options: SoakOptions, totals: Totals, { groups, 
   await mkdir(join(root, folder), { recursive: true })
   await writeFile(join(root, folder, 'soak.json'), text)
   if (keep) return `Written to ${folder}/soak.json\n${await drawKept()}`
-  await writeFile(join(root, folder, 'soak.svg'), drawSoak(JSON.parse(text)))
+  await writeFile(join(root, folder, 'soak.svg'), drawSoak(result.machine, JSON.parse(text).soak))
   return `Written to ${folder}/soak.json, drawn in ${folder}/soak.svg\n`
 }
 

@@ -41,9 +41,18 @@ function figureRow(work: string, name: string): KeptRow {
   return { work, ours: 'it-socketserver', rival: 'a rival', figures: { found: [found], warnings: [] } }
 }
 
+const point = { heap: 2 ** 24, resident: 2 ** 26, descriptors: 30, open: 12 }
+const soak: KeptResult = {
+  ...result('soak', []),
+  soak: {
+    ...{ minutes: 2, seed: 7, passed: true, faults: { suspend: 3 }, clients: { 'at once': 1_200 } },
+    groups: ['tcp native', 'tls node'].map((name) => ({ name, points: [0, 60].map((at) => ({ at, ...point })) }))
+  }
+}
 const series = [workRow('few', 1, 1), workRow('many', 3, 16)]
 const everything: Kept = new Map(
   [
+    soak,
     result('echo', [workRow('64 B', 1)]),
     ...['connections', 'sizes', 'limits', 'pipelining'].map((name) => result(name, series)),
     result('modes', [workRow('forked', 100), workRow('computing, threads', 5_000)]),
@@ -94,5 +103,7 @@ describe('the plots of the benchmarks', () => {
     expect(draw('cores', everything)).toContain('>threads<')
     expect(draw('rivals', everything)).not.toContain('modes')
     expect(draw('idle', everything)).toContain('1,000 connections, parked')
+    expect(draw('soak', everything)).toContain('1,200 clients and 3 faults in 2 minutes')
+    expect(draw('soak', everything)).toContain('>tls node<')
   })
 })
