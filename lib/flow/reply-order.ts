@@ -1,5 +1,5 @@
 import { type FramePlace, FrameRequest } from '../accept/request/frame-request.ts'
-import { end } from '../accept/request/life.ts'
+import { end, isUnderWay, markCut } from '../accept/request/life.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
@@ -179,9 +179,10 @@ function isDeadline(reason: Error): boolean {
 
 /** Nobody waits for its handler, which may never return: it is counted as of now. */
 function cutOff({ frame, since }: Place, reason: Error): void {
-  if (!frame.held) return
-  const elapsed = performance.now() - since
-  if (end({ request: frame, elapsed, status: 'aborted', reason })) frame.server.counters.failed++
+  if (!frame.held || !isUnderWay(frame)) return
+  end({ request: frame, elapsed: performance.now() - since, status: 'aborted', reason })
+  markCut(frame)
+  frame.server.counters.failed++
 }
 
 function tellUndelivered({ server, clientAddress }: FrameRequest, error: Error): void {
