@@ -1,9 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { drain, forked, type Outcome, type Request, type WorkerEvent } from '../../../lib/index.ts'
+import { forked, type Outcome, type Request, type StreamRequest, type WorkerEvent } from '../../../lib/index.ts'
 import { bounded, visit } from '../../support/bounded-servers.ts'
 import { stopClock } from '../../support/clock.ts'
-import { Counter } from '../../support/counter.ts'
 import { overhear } from '../../support/events.ts'
 import { handlerModule } from '../../support/handler-module.ts'
 import { temporaryPath } from '../../support/peers.ts'
@@ -57,9 +56,9 @@ describe('what a pool bounds', () => {
 
   it('is how long a child may stay whose last request has gone: 3 s', async () => {
     using workers = overhear<WorkerEvent>('worker')
-    // It does not let go of what was cut off.
-    const handler = handlerModule('export default () => new Promise(() => {})')
-    const server = new Counter({ requestTimeout: 1_000 })
+    // Its connection lingers, as its client does not end.
+    const handler = handlerModule('export default ({ wfile }) => wfile.write("done")')
+    const server = await bounded('TCP, native', { lingerTimeout: Number.POSITIVE_INFINITY })
     // Those of other tests may still be going.
     const mine = (): WorkerEvent[] => {
       const first = workers.messages.find(({ state }) => state === 'start')
@@ -70,18 +69,16 @@ describe('what a pool bounds', () => {
         .filter(({ state }) => state === 'exit')
         .map(({ reason }) => reason)
     const clock = stopClock()
-    const serving = drain(forked(handler, { maxChildren: 1, requestsPerChild: 1, spares: 0 })(server))
-    server.put('one')
-    await until(() => mine().length === 2)
-    await clock.pass(1_250)
-    await until(() => server.stats().failed === 1)
+    const children = forked<StreamRequest>(handler, { maxChildren: 1, requestsPerChild: 1, spares: 0 })
+    void server.serveForever(children)
+    const visitor = visit(server)
+    await visitor.heard('done')
+    await until(() => server.stats().served === 1)
     await clock.pass(2_900)
     expect(exits()).toEqual([])
     await clock.pass(200)
     await until(() => exits().length === 1)
     expect(exits()[0]).toContain('SIGKILL')
-    clock.goOn()
-    await server.close()
-    await serving
+    await visitor.over()
   })
 })
