@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { connect as connectTLS } from 'node:tls'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type Address, parallel, type StreamRequest, TLSServer, threadPool } from '../../lib/index.ts'
+import { parallel, type StreamRequest, TLSServer, threadPool } from '../../lib/index.ts'
 import {
   type ConnectionServer,
   type KindName,
@@ -96,7 +96,7 @@ const identity = certificates()
 
 function comes(server: ConnectionServer, act: Visit['client']): Visitor {
   const isPlain = act === 'garbles' || act === 'goes on by TLS'
-  const { family } = server.address as Address
+  const { family } = server.address
   if (!(server instanceof TLSServer && isPlain) || family === 'unix') return visit(server)
   const { host, port } = server.address
   return new Visitor(connect({ host, port, allowHalfOpen: true }), true)
@@ -109,7 +109,7 @@ async function acts(visitor: Visitor, { client, pause }: Visit): Promise<void> {
   if (client === 'resets') visitor.reset()
   if (client === 'garbles') visitor.send('this is no handshake\r\n')
   if (client === 'goes on by TLS' && 'remotePort' in visitor.socket) {
-    connectTLS({ ...trusted(), socket: visitor.socket as never }).on('error', () => {})
+    connectTLS({ ...trusted(), socket: visitor.socket }).on('error', () => {})
   }
 }
 
@@ -144,7 +144,7 @@ async function hold({ steps, maxConnections, perAddress, patient }: History, nam
             return turns(10)
           default:
             await request.wfile.write('hello')
-            await request.rfile.readAll()
+            return request.rfile.readAll()
         }
       },
       { limit: 100 }

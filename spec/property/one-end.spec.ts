@@ -81,7 +81,7 @@ const ways: Record<string, (server: ConnectionServer, serve: Serve, many: number
     }
   },
   'one by one': async (server, serve, many) => {
-    for (let i = 0; i < many; i++) if ((await server.handleRequest(serve as never)) === undefined) return
+    for (let i = 0; i < many; i++) if ((await server.handleRequest(serve)) === undefined) return
     await server.close({ deadline: 0 })
   }
 }
@@ -222,7 +222,7 @@ it('a request that was refused before anybody got it has neither', async () => {
   server.verifyRequest = () => false
   await server.listen()
   const serving = drain(parallel(() => {})(server as Source))
-  await visit(server as ConnectionServer).over()
+  await visit(server).over()
   await refused.count(1)
   await server.close()
   await serving

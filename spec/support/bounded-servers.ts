@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { connect as connectTLS } from 'node:tls'
 import { onTestFinished } from 'vitest'
 import { Occupancy } from '../../lib/accept/stream/occupancy.ts'
-import { type Address, type StreamLimits, TCPServer, TLSServer, UnixStreamServer } from '../../lib/index.ts'
+import { type StreamLimits, TCPServer, TLSServer, UnixStreamServer } from '../../lib/index.ts'
 import { MemoryServer } from '../../lib/testing/entry.ts'
 import { certificates, temporaryPath, trusted } from './peers.ts'
 import { type Quieted, quiet } from './quiet.ts'
@@ -53,7 +53,7 @@ export async function bounded(name: KindName, limits: Partial<StreamLimits> = {}
 /** A client that connects, half-open allowed; whether it is let in shows later. */
 export function visit(server: ConnectionServer): Visitor {
   if (server instanceof MemoryServer) return new Visitor(server.connect())
-  const address = server.address as Address
+  const address = server.address
   if (address.family === 'unix') return new Visitor(connect({ path: address.path, allowHalfOpen: true }))
   const { host, port } = address
   if (server instanceof TLSServer) return new Visitor(connectTLS({ ...trusted(), host, port }))

@@ -37,7 +37,7 @@ it('keeps every kind of message', () => {
     { type: 'cut', id: 7, error },
     { type: 'ready' },
     { type: 'failed', error },
-    { ...take, carriage: { by: 'bridge', decrypted: true, limits: { idleTimeout: 5 } } },
+    { ...take, carriage: { by: 'bridge', decrypted: true, limits: { idleTimeout: 1_000 } } },
     { ...take, carriage: { by: 'message', packet: Buffer.from([0, 255]) } },
     {
       ...take,
@@ -73,15 +73,4 @@ it('parts what was joined', () => {
       expect(Array.from(parted(bytes), (message) => Array.from(message))).toEqual(messages.map((m) => Array.from(m)))
     })
   )
-})
-
-it('takes nothing for a message that is none', () => {
-  const whole = joined([Buffer.from('one'), Buffer.from('two')])
-  for (let length = 1; length < whole.length; length++) {
-    if (length === 7) continue
-    expect(() => Array.from(parted(whole.subarray(0, length)))).toThrow(RangeError)
-  }
-  for (const bytes of ['', '\x02', '\x03\x01', '\x00{', '\x01\xff', '\x04{}']) {
-    expect(() => decode(Buffer.from(bytes, 'latin1'))).toThrow(Error)
-  }
 })

@@ -42,7 +42,12 @@ const ofConnections = {
 }
 const ofDatagrams = { ...ofAll, maxPacketSize: unlimited, maxQueuedReplies: 1_024, sendTimeout: 30_000 }
 
-const makers: Record<string, { make: (limits: object) => BaseServer; defaults: object }> = {
+interface Limited {
+  readonly limits: object
+  setLimits(limits: object): void
+}
+
+const makers: Record<string, { make: (limits: object) => Limited; defaults: object }> = {
   BaseServer: { make: (limits) => new BaseServer(limits), defaults: { requestTimeout: unlimited } },
   UDPServer: { make: (limits) => new UDPServer(limits), defaults: ofDatagrams },
   UnixDatagramServer: {
@@ -57,7 +62,7 @@ const makers: Record<string, { make: (limits: object) => BaseServer; defaults: o
 for (const name of kindNames) {
   const isTLS = name.startsWith('TLS')
   makers[name] = {
-    make: kinds[name].make as never,
+    make: kinds[name].make,
     defaults: isTLS ? { ...ofConnections, maxHandshakes: 8_192, handshakeTimeout: 5_000 } : ofConnections
   }
 }
@@ -95,7 +100,7 @@ describe.for(Object.entries(makers))('the limits of %s', ([, { make, defaults }]
     server.setLimits(infinite)
     expect(server.limits).toEqual(infinite)
     server.setLimits({})
-    server.setLimits({ requestTimeout: undefined } as never)
+    server.setLimits({ requestTimeout: undefined })
     expect(server.limits).toEqual(infinite)
     expect(make({}).limits).toEqual(defaults)
   })
@@ -105,11 +110,11 @@ describe.for(Object.entries(makers))('the limits of %s', ([, { make, defaults }]
     const before = { ...server.limits }
     for (const [name, value, error] of mistakes) {
       if (!(name in defaults)) continue
-      expect(() => server.setLimits({ requestTimeout: 7, [name]: value } as never)).toThrow(error)
-      expect(() => server.setLimits({ requestTimeout: 7, [name]: value } as never)).toThrow(`Option ${name} must be`)
+      expect(() => server.setLimits({ requestTimeout: 7, [name]: value })).toThrow(error)
+      expect(() => server.setLimits({ requestTimeout: 7, [name]: value })).toThrow(`Option ${name} must be`)
       expect(() => make({ [name]: value })).toThrow(error)
     }
-    expect(() => server.setLimits({ requestTimeout: 7, maxConection: 1 } as never)).toThrow(
+    expect(() => server.setLimits({ requestTimeout: 7, maxConection: 1 })).toThrow(
       /setLimits has no option maxConection: it takes requestTimeout/
     )
     for (const nothing of [null, undefined, 7, []]) expect(() => server.setLimits(nothing as never)).toThrow(TypeError)
