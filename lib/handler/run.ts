@@ -159,10 +159,13 @@ export async function serveRequest<R extends Request, V>(
   let settlement: Settlement
   request.held = true
   begin(request)
+  const gone = request.abortReason
   try {
-    const processing = server.processRequest(request, work)
+    // Of whoever was cut off before their turn a closing server knows no more: it would neither wait for the handler, nor
+    // tell of it.
+    const processing = gone === undefined ? server.processRequest(request, work) : undefined
     if (processing !== undefined) await processing
-    settlement = work.settlement ?? (await work.ended())
+    settlement = gone === undefined ? (work.settlement ?? (await work.ended())) : { status: 'aborted', reason: gone }
   } catch (thrown) {
     await work.ended()
     settlement = { status: 'rejected', reason: toError(thrown) }
