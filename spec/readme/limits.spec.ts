@@ -53,6 +53,15 @@ const shownBy: Record<string, Shown> = {
     'bulk',
     'takes no more in than a window of what its handler does not read'
   ),
+  'what a child says in one go, by our own channel': pool(
+    'broken-words',
+    'ends where a message is longer than the longest'
+  ),
+  'errors, and their properties, that cross with one error': pool(
+    'error-record',
+    'crosses with no more than so many of those that it holds, where they hold each other',
+    'may say that it has billions of properties, or notes'
+  ),
   'a child or thread whose last request has gone': pool(
     'bounds',
     'is how long a child may stay whose last request has gone: 3 s'
@@ -92,6 +101,27 @@ const shownBy: Record<string, Shown> = {
     'leaves newcomers in the kernel, or refuses them, and serves those inside',
     'datagrams for a suspended server wait in the kernel, or are dropped (%s)'
   ),
+  'PROXY headers awaited at once': [
+    'spec/server/proxy.spec.ts',
+    'past maxConcurrent is not read, until one has come',
+    'that is awaited for longest gives its place to those who come'
+  ],
+  'a PROXY header, to its end': limits(
+    'proxy-headers',
+    'that takes longer than its time is refused, and what comes meanwhile puts it off for nobody'
+  ),
+  "a PROXY header's length": limits(
+    'proxy-headers',
+    'that is longer than it may be is refused as soon as that is known'
+  ),
+  'connections or datagrams of an address in a time': [
+    'spec/flow/rate-limiter.spec.ts',
+    'gives a burst, then one token after the other, and saves up no more than the burst'
+  ],
+  'addresses whose tokens are counted': [
+    'spec/flow/rate-limiter.spec.ts',
+    'is bounded: a flood of addresses pushes out neither whom it limits nor is it refused'
+  ],
   'a request, from its hand-out to its end': limits(
     'request-timeout',
     'cuts off who takes longer, whatever comes meanwhile, within a quarter more',

@@ -83,7 +83,9 @@ describe('startTLS', () => {
       await wfile.write('and sent')
       await request.close()
       expect((await received(secured)).toString()).toBe('held and sent')
-      expect(ended.messages).toEqual([{ server, clientAddress: request.clientAddress, elapsed: expect.any(Number) }])
+      expect(ended.messages).toEqual([
+        { server: request.server, clientAddress: request.clientAddress, elapsed: expect.any(Number) }
+      ])
       expect(request).toMatchObject({ bytesIn: 24, bytesOut: 22 })
     })
   }
