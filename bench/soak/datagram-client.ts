@@ -11,8 +11,8 @@ export type DatagramManner = 'exchange' | 'too large' | 'vanish' | 'throw' | 'ha
 
 const idBytes = 8
 const tooLarge = 55_000
-const patience = 12_000
-const excusedPatience = 3_000
+const patience = 15_000
+const excusedPatience = 8_000
 const silence = 300
 
 export interface DatagramPlan {

@@ -80,8 +80,18 @@ class LineClient {
   }
 }
 
-async function areAnswered(clients: readonly LineClient[]): Promise<boolean> {
-  return (await Promise.all(clients.map((client) => client.isAnswered()))).every(Boolean)
+async function areAnswered(
+  clients: readonly LineClient[],
+  then: (client: LineClient) => void = () => {}
+): Promise<boolean> {
+  const answered = await Promise.all(
+    clients.map(async (client) => {
+      const isAnswered = await client.isAnswered()
+      then(client)
+      return isAnswered
+    })
+  )
+  return answered.every(Boolean)
 }
 
 /** Takes all descriptors of a server away, looks at it for some seconds, and gives them back */
@@ -115,8 +125,7 @@ export async function exhaust(subject: Subject, ground: Ground, seconds: number)
     for (const client of inside) client.say('still there\n')
     if (!(await areAnswered(inside))) fail('those inside were hurt')
     for (const client of [...inside, ...served]) client.end()
-    if (!(await areAnswered(waiting))) fail('those who waited were not served when there was room again')
-    for (const client of waiting) client.end()
+    if (!(await areAnswered(waiting, (client) => client.end()))) fail('those who waited were not served in the end')
     if (!(await recovers(() => come(address, 1)))) fail('it has not recovered')
     for (const client of clients) client.end()
     const { counts, complaints } = await child.ask('close', { id, deadline: patience })

@@ -7,7 +7,7 @@ import type { Payloads } from './payload.ts'
 import type { Random } from './random.ts'
 import type { ServerChild } from './server-child.ts'
 import { type ClientEnd, StreamClient } from './stream-client.ts'
-import { planStream } from './stream-plan.ts'
+import { planBrief, planStream } from './stream-plan.ts'
 import { isStream, nameOf, type Subject } from './subject.ts'
 import { type Target, targetOf } from './target.ts'
 import type { Totals } from './totals.ts'
@@ -111,19 +111,7 @@ export class Site {
       Array.from({ length: count }, async () => {
         if (!isStream(this.subject.transport)) await this.#datagrams(random, 100)
         else {
-          const plan = planStream(this.subject, random, this.#ground.payloads)
-          const manner = random.pick(['early close', 'reset', 'half-close'] as const)
-          const opening = manner === 'half-close' ? plan.opening.subarray(0, 0) : plan.opening
-          const short = {
-            ...plan,
-            manner,
-            opening,
-            payload: plan.payload.subarray(0, 0),
-            cuts: [0],
-            pauses: 0,
-            delay: 0
-          }
-          await this.#connect({ ...short, honest: manner === 'half-close' }, random)
+          await this.#connect(planBrief(this.subject, random), random)
         }
       })
     )

@@ -88,6 +88,13 @@ export function planStream(subject: Subject, random: Random, payloads: Payloads)
   }
 }
 
+/** One of many that come at once, and leave at once */
+export function planBrief({ mode }: Subject, random: Random): StreamPlan {
+  const manner = random.pick(['early close', 'reset', 'half-close'] as const)
+  const opening = manner === 'half-close' || mode === 'framed' ? empty : Buffer.from('echo\n')
+  return { manner, honest: honest.has(manner), opening, payload: empty, cuts: [0], pauses: 0, delay: 0 }
+}
+
 function everyByte(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1)
 }
@@ -106,11 +113,11 @@ function mannerOf(subject: Subject, random: Random): StreamManner {
     'half-close': 3,
     reset: 6,
     'early close': 6,
-    silence: alone ? 0 : 2,
+    silence: alone ? 0 : 1,
     throw: 4,
     hang: 3,
     exit: hasWorkers(subject) ? 1 : 0,
-    'no handshake': tls / 3,
+    'no handshake': tls / 6,
     'wrong handshake': tls,
     'broken handshake': tls
   })
