@@ -110,7 +110,10 @@ export interface StartEvent extends ServerEvent {
   readonly request: Request
 }
 
-/** `it-socketserver:end`: of what a mode serves when the mode has done with it, of others when they have gone. */
+/**
+ * `it-socketserver:end`: of what a mode serves when the mode has done with it, of others when they have gone, which may be
+ * before a mode has them, or at the deadline of a close.
+ */
 export interface EndEvent extends ServerEvent {
   /** How it went, and the milliseconds from its start; its request knows the bytes (`bytesIn`, `bytesOut`). */
   readonly outcome: Outcome<Request>

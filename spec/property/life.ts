@@ -15,7 +15,7 @@ import type { Action, Deadline, Loop, Plan } from './life-plan.ts'
 import type { Subject, Visitor } from './life-subjects.ts'
 
 // What has not come by then never will.
-const patience = 2_000
+const patience = 5_000
 
 /** Something that must come, or an error that says what did not. */
 async function soon<T>(what: string, promise: PromiseLike<T>): Promise<T> {
