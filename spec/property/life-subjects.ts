@@ -34,7 +34,7 @@ export interface Visitor {
 }
 
 /** Rows that come now and then, and are taken by a server that knows no sockets. */
-export class RowServer extends BaseServer<MessageRequest> {
+class RowServer extends BaseServer<MessageRequest> {
   readonly #rows: { readonly packet: string; readonly reply: (bytes: Buffer) => void }[] = []
   #come: (() => void) | undefined
 
@@ -92,7 +92,7 @@ function byConnection({ stream, socket }: Dialled): Visitor {
   })
   // The server may have to take it in before its handshake is done.
   const outer = socket ?? stream
-  const connecting = 'connecting' in outer && outer.connecting === true
+  const connecting = 'connecting' in outer && outer.connecting
   const sent = connecting
     ? Promise.race([new Promise((resolve) => outer.once('connect', resolve)), over])
     : Promise.resolve()
@@ -214,7 +214,7 @@ function memoryDatagram({ maxPending }: Bounds): Subject {
 
 function rows(): Subject {
   const server = new RowServer()
-  return { ...messages(server as unknown as AnyServer, (packet, got) => server.put(packet, got)), knows: [] }
+  return { ...messages(server, (packet, got) => server.put(packet, got)), knows: [] }
 }
 
 /** Whatever takes requests in. */
