@@ -1,7 +1,14 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { AbortedError, NotListeningError, parallel, type StreamRequest, StreamRequestHandler } from '../../lib/index.ts'
+import {
+  AbortedError,
+  type AcceptedEvent,
+  NotListeningError,
+  parallel,
+  type StreamRequest,
+  StreamRequestHandler
+} from '../../lib/index.ts'
 import { MemoryDatagramServer, MemoryServer } from '../../lib/testing/entry.ts'
 import { runChild } from '../support/child.ts'
 import { overhear } from '../support/events.ts'
@@ -67,9 +74,9 @@ describe('a memory server', () => {
   })
 
   it('tells of connections as every server does', async () => {
-    using accepted = overhear<{ clientAddress: unknown }>('accepted')
+    using accepted = overhear<AcceptedEvent>('accepted')
     const { server, client } = await connected()
-    expect(accepted.messages).toEqual([{ clientAddress: { family: 'unix', path: '' } }])
+    expect(accepted.messages).toEqual([{ server, clientAddress: { family: 'unix', path: '' } }])
     expect(server.stats()).toMatchObject({ accepted: 1, open: 1, waiting: 0 })
     client.destroy()
   })
