@@ -54,17 +54,18 @@ export const datagramSuspendCases: readonly KitCase<DatagramListenerSubject>[] =
       if (keepsSuspended(subject)) listener.suspend()
       for (let i = 0; i < 8; i++) await client.send(`${i}`)
       listener.resume()
-      let request = await parked
-      for (let i = 1; i < 5; i++) request = await accept()
+      const requests = [await parked]
+      while (requests.length < 5) requests.push(await accept())
       if (subject.onDemand !== true) await trial.until('all have come', () => stats.accepted === 8)
       const { waiting } = listener
       listener.suspend()
       for (let i = 5; i < 5 + waiting; i++) {
-        request = await accept()
+        const request = await accept()
         assert.equal(await textOf(trial, request), `${i}`)
+        requests.push(request)
       }
-      await request.wfile.write('replies leave')
-      await trial.soon('close() returns', request.close())
+      await requests.at(-1)?.wfile.write('replies leave')
+      for (const request of requests) await trial.soon('close() returns', request.close())
       assert.equal((await client.receive()).toString(), 'replies leave')
       assert.equal(stats.dropped, 0)
     }
