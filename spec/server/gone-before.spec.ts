@@ -1,42 +1,59 @@
-import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { AbortedError, type EndEvent, parallel, type StartEvent, type StreamRequest, verify } from '../../lib/index.ts'
+import {
+  AbortedError,
+  BaseServer,
+  type EndEvent,
+  MessageRequest,
+  parallel,
+  type StartEvent,
+  type StreamRequest,
+  verify
+} from '../../lib/index.ts'
 import { deferred } from '../../lib/iterator/deferred.ts'
 import { overhear } from '../support/events.ts'
 import { dial } from '../support/peers.ts'
-import { gone, tcp } from '../support/servers.ts'
+import { tcp } from '../support/servers.ts'
 import { turns } from '../support/turns.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
 
 checkNothingUnhandled()
 
-const node = { backend: 'node' } as const
+/** A server whose one request has gone before anybody gets it. */
+class Late extends BaseServer<MessageRequest> {
+  #row: MessageRequest | undefined = new MessageRequest({ server: this, packet: 'row' })
 
-/** A server in whose queue a client waits that has died. */
-async function withOneDead(): Promise<Awaited<ReturnType<typeof tcp>>> {
-  const server = await tcp(node)
-  const client = await dial(server.address)
-  while (server.stats().waiting === 0) await turns()
-  const died = once(client, 'close')
-  client.resetAndDestroy()
-  await died
-  // Its reset is read by now, if it is ever.
-  await turns(3)
-  return server
+  override getRequest(): MessageRequest | undefined {
+    const row = this.#row
+    this.#row = undefined
+    row?.abort(new AbortedError('gone', 'peer-gone'))
+    return row
+  }
+
+  override handleError(): void {}
 }
 
 describe('a request that had gone before anybody got it', () => {
   it('has a start and an end in a bare loop', async () => {
     using starts = overhear<StartEvent>('start')
     using ends = overhear<EndEvent>('end')
-    const server = await withOneDead()
-    const { value } = await server.requests({ closeOnReturn: false }).next()
-    const request = value as StreamRequest
-    await request.rfile.readAll().catch(() => {})
-    await gone(request)
+    const server = new Late()
+    for await (const request of server) {
+      expect(ends.messages).toMatchObject([{ server, outcome: { request, status: 'aborted' } }])
+      await request.close()
+    }
     expect([starts.messages.length, ends.messages.length]).toEqual([1, 1])
-    expect(ends.messages[0]?.outcome).toMatchObject({ request, status: 'aborted' })
-    await server.close()
+    expect(await server.close()).toMatchObject({ aborted: 0 })
+  })
+
+  it('has them in a mode too, and counts as failed, once', async () => {
+    using starts = overhear<StartEvent>('start')
+    using ends = overhear<EndEvent>('end')
+    const server = new Late()
+    let handled = 0
+    const report = await server.serveForever(parallel(() => void handled++))
+    expect([starts.messages.length, ends.messages.length, handled]).toEqual([1, 1, 0])
+    expect(server.stats()).toMatchObject({ accepted: 1, served: 0, failed: 1, open: 0 })
+    expect(report.aborted).toBe(0)
   })
 })
 
