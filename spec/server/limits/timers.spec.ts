@@ -15,6 +15,7 @@ const script = (mode: string, handler: string): string => `
   const before = timers()
   const crowd = spawn(process.execPath, ['-e', \`
     const { connect } = require('node:net')
+    setInterval(() => {}, 1_000)
     for (let i = 0; i < ${crowd}; i++) setTimeout(() => connect({ port: \${server.address.port}, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {}).write('x'), i / 4)
   \`], { stdio: 'ignore' })
   while (server.stats().${mode === 'parallel' ? 'bytesIn' : 'open'} < ${crowd}) await new Promise((resolve) => setTimeout(resolve, 10))
