@@ -74,6 +74,8 @@ export class FramedConnection implements OrderHost {
     // A server that closes waits until nobody works on a frame any more.
     this.request.held = true
     divide(this.request)
+    // While a frame is at work its client has nothing to say.
+    this.request.readsAhead = () => this.#order.isAtWork
     this.request.whenClosed(() => this.#closed())
     if (this.#exhausted) return
     try {

@@ -76,6 +76,11 @@ export class ReplyOrder {
     return this.#places.length
   }
 
+  /** Whether a frame of them is at work: neither closed nor aborted. */
+  get isAtWork(): boolean {
+    return this.#places.some(({ outcome }) => outcome === undefined)
+  }
+
   /** Hand a frame out. */
   add(packet: Buffer): FrameRequest {
     const place = new Place(this, this.host.request, packet)

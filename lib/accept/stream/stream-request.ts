@@ -54,11 +54,11 @@ export class StreamRequest extends RequestBase {
   #peer: PeerCredentials | undefined
   #handedOver = false
   /**
-   * Set by a pool: a worker reads, and sees to the `idleTimeout`.
+   * Set by whoever reads ahead of the work on it: whether nobody waits for the client although a read does.
    *
    * @internal
    */
-  readElsewhere = false
+  readsAhead: (() => boolean) | undefined = undefined
 
   /**
    * Made by a listener.
@@ -322,12 +322,12 @@ export class StreamRequest extends RequestBase {
   }
 
   /**
-   * Whether a read waits for the client.
+   * Whether a read waits for the client, and with it the work on the request.
    *
    * @internal
    */
   get waitsForInput(): boolean {
-    return this.#flow.reading && !this.readElsewhere
+    return this.#flow.reading && this.readsAhead?.() !== true
   }
 
   /**

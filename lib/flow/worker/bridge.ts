@@ -5,6 +5,8 @@ import { recordError } from './error-record.ts'
 import { bridgeWindow, type CreditMessage, type DataMessage, type EndMessage } from './messages.ts'
 import type { Messenger } from './messenger.ts'
 
+const always = (): boolean => true
+
 /**
  * The pool's end of a connection whose socket can't be passed: its bytes go to the worker as messages, and come back. In
  * each direction no more is under way than the window: whoever does not read holds up whoever sends, as by a socket.
@@ -107,7 +109,7 @@ export class ParentBridge {
 
   // What is read here is read ahead: whether the handler waits for it only its worker sees.
   #watch(isOurs: boolean): void {
-    if (this.#request instanceof StreamRequest) this.#request.readElsewhere = !isOurs
+    if (this.#request instanceof StreamRequest) this.#request.readsAhead = isOurs ? undefined : always
   }
 
   async #pump(): Promise<void> {

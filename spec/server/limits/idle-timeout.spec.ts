@@ -166,6 +166,30 @@ describe('idleTimeout', () => {
     await visitor.heard('one\ntwo\nthree\n')
   })
 
+  it('leaves alone a client whose frame is at work, though the next is read ahead, and not one that says nothing after', async () => {
+    const server = await bounded('TCP, native', { idleTimeout: 100 })
+    let letGo = (): void => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    void (async () => {
+      for await (const _ of parallel(async (frame: Request) => {
+        await held
+        await pipe(frame, frame)
+      })(framed(lines())(server as AsyncIterable<Request>)));
+    })()
+    const clock = stopClock()
+    const visitor = visit(server)
+    visitor.send('one\n')
+    await until(() => server.stats().bytesIn > 0)
+    await clock.pass(1_000)
+    expect(visitor.isOver).toBe(false)
+    letGo()
+    await visitor.heard('one\n')
+    await clock.pass(130)
+    await visitor.over()
+  })
+
   it('does not hold up nor cut off one that lingers after its reply', async () => {
     const server = await bounded('TCP, native', { idleTimeout: 100, lingerTimeout: Number.POSITIVE_INFINITY })
     const reports: unknown[] = []
