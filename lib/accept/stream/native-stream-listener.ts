@@ -156,11 +156,12 @@ export class NativeStreamListener implements Listener<StreamRequest> {
   get #isFull(): boolean {
     const { occupancy, server, limits } = this.#context
     if (!occupancy.isFull) return false
-    if (!this.#toldFull && limitReached.hasSubscribers) {
-      limitReached.publish({ server, limit: 'maxConnections', value: limits.maxConnections, clientAddress: undefined })
-    }
+    if (this.#toldFull) return true
     this.#toldFull = true
-    return true
+    if (!limitReached.hasSubscribers) return true
+    limitReached.publish({ server, limit: 'maxConnections', value: limits.maxConnections, clientAddress: undefined })
+    // Whoever was told may have raised it.
+    return occupancy.isFull
   }
 
   #take(): StreamRequest | typeof skipped | undefined {

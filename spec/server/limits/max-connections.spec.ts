@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { connect } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   type LimitEvent,
   parallel,
@@ -76,6 +77,17 @@ describe.for(kindNames)('maxConnections, %s', (name) => {
     visit(server)
     await limits.count(2)
     expect(limits.messages.map(({ value }) => value)).toEqual([1, 3])
+  })
+
+  it('is raised by whoever is told that it was reached, each time', async () => {
+    const server = await bounded(name, { maxConnections: 1 })
+    if (!waits) return
+    const raise = (): void => server.setLimits({ maxConnections: server.limits.maxConnections + 1 })
+    subscribe('it-socketserver:limit', raise)
+    onTestFinished(() => void unsubscribe('it-socketserver:limit', raise))
+    serve(server)
+    for (let i = 0; i < 5; i++) await visit(server).heard('hello')
+    expect(server.stats()).toMatchObject({ open: 5, refused: 0 })
   })
 
   it('is lowered: nobody is cut off, and nobody new comes in before enough have left', async () => {
