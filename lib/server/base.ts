@@ -446,7 +446,11 @@ export class BaseServer<R extends Request = Request>
   }
 
   #clearQueue(): void {
-    this.serverDiscard()
+    try {
+      this.serverDiscard()
+    } catch (error) {
+      void this.noteError(error)
+    }
     this.#handOff.end()
   }
 

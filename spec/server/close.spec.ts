@@ -188,6 +188,24 @@ describe('close', () => {
     expect(await server.closed).toEqual(nobody)
   })
 
+  it('goes on where serverDiscard throws, which is noted', async () => {
+    const noted: unknown[] = []
+    class Table extends BaseServer {
+      protected override serverDiscard(): void {
+        throw new Error('it is stuck')
+      }
+
+      override handleError(error: unknown): void {
+        noted.push(error)
+      }
+    }
+    const server = await new Table().listen()
+    const next = server.requests().next()
+    expect(await server.close()).toEqual(nobody)
+    expect(await next).toEqual({ done: true, value: undefined })
+    expect(noted[0]).toMatchObject({ message: 'it is stuck' })
+  })
+
   it('waits for its hooks, in this order: serverClose, serverRelease', async () => {
     const order: string[] = []
     class Table extends BaseServer {
