@@ -17,9 +17,14 @@ export abstract class ListenerServer<
   /** Make the listener; called by `serverBind`. */
   protected abstract createListener(): Listener<R>
 
-  /** The limits as they are now; {@link ListenerServer.setLimits} changes them. */
+  /** The limits as they are now, a copy; {@link ListenerServer.setLimits} changes them. */
   override get limits(): Readonly<L> {
     return super.limits as L
+  }
+
+  /** @internal */
+  protected override get liveLimits(): Readonly<L> {
+    return super.liveLimits as L
   }
 
   /**

@@ -69,8 +69,17 @@ export abstract class RequestHost<R extends Request = Request> extends ServerHoo
     return this.#watch.until(condition, signal)
   }
 
-  /** The limits as they are now; {@link RequestHost.setLimits} changes them. */
+  /** The limits as they are now, a copy; {@link RequestHost.setLimits} changes them. */
   get limits(): Readonly<ServerLimits> {
+    return { ...this.#limits }
+  }
+
+  /**
+   * The same, which change with them.
+   *
+   * @internal
+   */
+  protected get liveLimits(): Readonly<ServerLimits> {
     return this.#limits
   }
 

@@ -94,7 +94,7 @@ export class TCPServer extends ListenerServer<StreamRequest, InternetAddress, St
     super(options, handler)
     const native = isNative(options.backend)
     const proxy = proxyOption(options.proxyProtocol, false)
-    const listener = { ...tcpOptions(options, native, this.limits), proxied: proxy !== undefined }
+    const listener = { ...tcpOptions(options, native, this.liveLimits), proxied: proxy !== undefined }
     this.#make = () => behindProxy(tcpListener(native, listener, this, this.counters), proxy, this.counters)
   }
 

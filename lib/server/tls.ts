@@ -52,7 +52,7 @@ export class TLSServer extends ListenerServer<StreamRequest, InternetAddress, TL
     known('TLSServer', options, names)
     super(options, handler)
     const native = isNative(options.backend)
-    const { limits } = this
+    const limits = this.liveLimits
     const proxy = proxyOption(options.proxyProtocol, false)
     const accepting = { ...tcpOptions(options, native, limits), proxied: proxy !== undefined }
     this.#engine = new TLSEngine('TLSServer', options)

@@ -74,7 +74,7 @@ export class UDPServer extends ListenerServer<DatagramRequest, InternetAddress, 
     const where = { ...hostOptions(options, native), fd }
     const listener = {
       ...where,
-      ...datagramOptions(options, this.limits),
+      ...datagramOptions(options, this.liveLimits),
       broadcast: flag('broadcast', options.broadcast, false),
       multicast: multicastOption(options.multicast, where),
       multicastTTL: optional(multicastTTL, (ttl) => integer('multicastTTL', ttl, 1, { min: 1, max: 255 })),

@@ -56,7 +56,7 @@ export class UnixDatagramServer extends ListenerServer<DatagramRequest, UnixAddr
   constructor(options: UnixDatagramServerOptions, handler?: Handler<DatagramRequest>) {
     known('UnixDatagramServer', options, names)
     super(options, handler)
-    const receiving = datagramOptions(options, this.limits)
+    const receiving = datagramOptions(options, this.liveLimits)
     const fd = fdOption(options, pathNames)
     const place = fd === undefined ? { ...pathOptions(options), ...receiving } : { fd, ...receiving }
     this.#make = () => {

@@ -59,7 +59,7 @@ export class UnixStreamServer extends ListenerServer<StreamRequest, UnixAddress,
     const native = isNative(options.backend)
     const accepting = {
       backlog: backlogOption(options),
-      limits: this.limits,
+      limits: this.liveLimits,
       noDelay: false,
       keepAlive: undefined
     }

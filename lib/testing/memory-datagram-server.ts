@@ -49,7 +49,7 @@ export class MemoryDatagramServer extends ListenerServer<DatagramRequest, Addres
   constructor(options: MemoryDatagramServerOptions = {}, handler?: Handler<DatagramRequest>) {
     known('MemoryDatagramServer', options, ['address', ...Object.keys(rules)])
     super(options, handler)
-    const where = { address: addressOption(options), limits: this.limits }
+    const where = { address: addressOption(options), limits: this.liveLimits }
     this.#listener = new MemoryDatagramListener(where, this, this.counters)
   }
 

@@ -47,7 +47,7 @@ export class MemoryServer extends ListenerServer<StreamRequest, Address, StreamL
   constructor(options: MemoryServerOptions = {}, handler?: Handler<StreamRequest>) {
     known('MemoryServer', options, ['address', ...Object.keys(streamRules)])
     super(options, handler)
-    const where = { address: addressOption(options), limits: this.limits }
+    const where = { address: addressOption(options), limits: this.liveLimits }
     this.#listener = new MemoryStreamListener(where, this, this.counters)
   }
 

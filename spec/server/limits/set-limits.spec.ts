@@ -105,6 +105,17 @@ describe.for(Object.entries(makers))('the limits of %s', ([, { make, defaults }]
     expect(make({}).limits).toEqual(defaults)
   })
 
+  it('that somebody has read stay what they were, to be set again, and change nothing by themselves', () => {
+    const server = make({})
+    const before = server.limits
+    server.setLimits({ requestTimeout: 7 })
+    expect(before).toEqual(defaults)
+    expect(Object.assign(server.limits, { requestTimeout: -1 })).not.toEqual(defaults)
+    expect(server.limits.requestTimeout).toBe(7)
+    server.setLimits(before as never)
+    expect(server.limits).toEqual(defaults)
+  })
+
   it('stay as they were, all of them, where anything is wrong', () => {
     const server = make({})
     const before = { ...server.limits }
