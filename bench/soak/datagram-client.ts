@@ -142,6 +142,8 @@ export class DatagramClient {
   #came(bytes: Buffer): void {
     if (this.#plan.manner === 'vanish') return
     const id = bytes.length > idBytes ? bytes.readBigUInt64LE(1) : 0n
+    // The port may have been another's, who has left.
+    if (!this.#plan.packets.some((packet) => packet.readBigUInt64LE(1) === id)) return
     const wanted = this.#missing.get(id)
     if (wanted?.equals(bytes) !== true) this.#wrong = true
     this.#missing.delete(id)

@@ -21,9 +21,6 @@ export class StreamClient {
   readonly #expected: Buffer
   #arriving = true
   #hasArrived = false
-  // Where a peer resets before Node has written its session tickets, their failed write is taken for one that goes on for
-  // ever (TLSWrap::EncOut): nothing leaves any more, the reset is told as a clean end, and no server can know.
-  #hasTickets: boolean
   #received = 0
   #wrong = false
   #ended = false
@@ -42,13 +39,6 @@ export class StreamClient {
     const { socket, tcp } = dial(plain ? 'tcp' : transport, target.address, localAddress, () => this.#arrived())
     this.#socket = socket
     this.#tcp = tcp
-    this.#hasTickets = socket === tcp || tcp === undefined
-    if (!this.#hasTickets) {
-      socket.once('session', () => {
-        this.#hasTickets = true
-        this.#heard?.()
-      })
-    }
     socket.on('data', (bytes: Buffer) => this.#came(bytes))
     socket.on('end', () => {
       this.#ended = true
@@ -168,7 +158,7 @@ export class StreamClient {
     }
     if (manner !== 'reset' && manner !== 'early close') return false
     // Else nobody knows whether it came to the server.
-    await this.#until(() => this.#hasArrived && this.#hasTickets)
+    await this.#until(() => this.#hasArrived)
     await pause(delay >> 3)
     if (manner === 'reset' && this.#tcp !== undefined) this.#tcp.resetAndDestroy()
     this.#socket.destroy()

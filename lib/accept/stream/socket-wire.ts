@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { standIn } from './stand-in.ts'
+import { destroyWedged } from './wedged.ts'
 import { type Sent, Wire, type WireHost } from './wire.ts'
 
 const wireOf = Symbol('wire')
@@ -15,7 +16,9 @@ function onData(this: Carrier, chunk: Buffer): void {
 }
 
 function onEnd(this: Carrier): void {
-  this[wireOf]?.host.inputEnded()
+  const wire = this[wireOf]
+  if (wire?.encrypted === true) destroyWedged(this)
+  wire?.host.inputEnded()
 }
 
 function onError(this: Carrier, error: Error): void {
