@@ -42,7 +42,7 @@ const colours = ['#0072b2', '#c04f00', '#007a5a', '#a8457f', '#8a6d00', '#2f8fc4
 const panelHeight = 120
 const gap = 56
 const top = 136
-const legendHeight = 56
+const legendHeight = 84
 const height = top + panels.length * (panelHeight + gap) + legendHeight
 
 /** The memory, descriptors and requests of servers over the minutes of a soak */

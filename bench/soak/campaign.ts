@@ -168,8 +168,11 @@ export class Campaign {
   async #stop(): Promise<void> {
     const { totals } = this.#ground
     for (const { child } of this.#watches) {
-      const complaints = await child.ask('complaints', undefined).catch((error: Error) => [error.message])
-      for (const complaint of complaints) totals.fail(`${child.name}: ${complaint}`)
+      try {
+        for (const complaint of await child.ask('complaints', undefined)) totals.fail(`${child.name}: ${complaint}`)
+      } catch (error) {
+        totals.fail(error instanceof Error ? error.message : String(error))
+      }
       const left = await child.stop()
       if (left.length > 0) totals.fail(`${child.name}: ${left.length} processes were left behind`)
       if (child.printed !== '') totals.fail(`${child.name} has printed: ${child.printed}`)

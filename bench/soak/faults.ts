@@ -84,7 +84,8 @@ export async function commitFault(site: Site, random: Random): Promise<void> {
       const others = isStream(subject.transport)
         ? { lingerTimeout: random.integer(100, 1_000), idleTimeout: random.integer(idleTimeout, 2 * idleTimeout) }
         : { maxPending: random.integer(500, 2_000) }
-      return void (await limits({ ...others, requestTimeout: random.pick([null, 120_000]) }))
+      await limits({ ...others, requestTimeout: random.pick([null, 120_000]) })
+      return
     }
     case 'turn everybody away': {
       const over = windows.open('verify')

@@ -125,8 +125,8 @@ function listen<E extends { readonly server: RequestServer }>(
 }
 
 listen<AcceptedEvent>('accepted', ({ counts }) => counts.accepted++)
-listen<RefusedEvent>('refused', ({ counts }, { reason }) => add(counts.refused as Record<string, number>, reason))
-listen<DroppedEvent>('dropped', ({ counts }, { reason }) => add(counts.dropped as Record<string, number>, reason))
+listen<RefusedEvent>('refused', ({ counts }, { reason }) => add(counts.refused, reason))
+listen<DroppedEvent>('dropped', ({ counts }, { reason }) => add(counts.dropped, reason))
 listen<HandshakeEvent>('handshake', ({ counts }) => counts.handshakes++)
 listen<AcceptErrorEvent>('accept-error', ({ counts }) => counts.acceptErrors++)
 listen<UndeliveredEvent>('undelivered', ({ counts }) => counts.undelivered++)

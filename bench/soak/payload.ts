@@ -33,7 +33,7 @@ export class Payloads {
     const starts = this.#lineStarts
     const first = random.integer(0, Math.floor(starts.length / 2))
     const from = starts[first] as number
-    const to = starts.find((start) => start > from && start >= from + size) ?? (starts.at(-1) as number)
+    const to = starts.find((start) => start > from && start >= from + size) ?? starts.at(-1)
     return this.#lines.subarray(from, to)
   }
 }

@@ -160,9 +160,15 @@ export class StreamClient {
     // Else nobody knows whether it came to the server.
     await this.#until(() => this.#hasArrived)
     await pause(delay >> 3)
-    if (manner === 'reset' && this.#tcp !== undefined) this.#tcp.resetAndDestroy()
-    this.#socket.destroy()
+    if (manner === 'reset' && this.#tcp !== undefined) this.#reset(this.#tcp)
+    else this.#socket.destroy()
     return true
+  }
+
+  #reset(tcp: Socket): void {
+    // Later: Node crashes where what encrypts goes in the same turn as what it stands on.
+    if (tcp !== this.#socket) tcp.once('close', () => setImmediate(() => this.#socket.destroy()))
+    tcp.resetAndDestroy()
   }
 
   #write(bytes: Buffer): void {

@@ -46,7 +46,7 @@ export class Totals {
   }
 
   excuse(excuse: Excuse): void {
-    add(this.excuses as Record<string, number>, excuse)
+    add(this.excuses, excuse)
   }
 
   server(stats: Stats, counts: Counts, lostInKernel: number): void {
