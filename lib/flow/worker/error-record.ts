@@ -6,6 +6,7 @@ import {
   ListenError,
   NotListeningError,
   NotSupportedError,
+  ProxyProtocolError,
   UnexpectedEOFError,
   WorkerStartError
 } from '../../errors.ts'
@@ -51,6 +52,7 @@ const kinds = new Map<string, { readonly prototype: Error }>(
     ListenError,
     NotListeningError,
     NotSupportedError,
+    ProxyProtocolError,
     UnexpectedEOFError,
     WorkerStartError,
     AggregateError,

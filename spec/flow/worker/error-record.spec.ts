@@ -8,6 +8,7 @@ import {
   ListenError,
   NotListeningError,
   NotSupportedError,
+  ProxyProtocolError,
   UnexpectedEOFError,
   WorkerStartError
 } from '../../../lib/index.ts'
@@ -39,6 +40,7 @@ describe('an error that has crossed', () => {
     new ListenError('cannot listen', 'EADDRINUSE', new Error('in use')),
     new NotListeningError('not listening'),
     new NotSupportedError('not supported'),
+    new ProxyProtocolError('no header', 'malformed', new Error('underneath')),
     new UnexpectedEOFError('ended', Buffer.from('half')),
     new WorkerStartError('cannot start', new Error('its own')),
     new AggregateError([new RangeError('one'), new ClosedError('other')], 'several')
