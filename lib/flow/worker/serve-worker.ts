@@ -154,7 +154,9 @@ export class ServeWorker {
   }
 
   #guestOf(message: TakeMessage, branch: Branch, handle: unknown): Guest | undefined {
-    const { id, carriage, clientAddress } = message
+    const { id, carriage, clientAddress, proxied } = message
+    // Whose socket it is: the client that a proxy names has another.
+    const peerAddress = proxied === undefined ? clientAddress : proxied.proxyAddress
     switch (carriage.by) {
       case 'message': {
         const guest: Guest = {
@@ -177,7 +179,7 @@ export class ServeWorker {
         const bridge = new BridgeSocket(id, (said) => this.#ends.say(said))
         const limits = reviveLimits(carriage.limits)
         const context = { server: branch, stats: branch.counters, limits, noDelay: false }
-        const request = new PassedRequest(bridge as unknown as Connection, clientAddress, context)
+        const request = new PassedRequest(bridge as unknown as Connection, peerAddress, context)
         this.#idleWatch.watch(request, limits.idleTimeout)
         return { request, branch, bridge, decrypted: carriage.decrypted, reply: undefined }
       }
@@ -187,7 +189,7 @@ export class ServeWorker {
         if (connection === undefined) return undefined
         const limits = reviveLimits(carriage.limits)
         const context = { server: branch, stats: branch.counters, limits, noDelay: carriage.noDelay }
-        const request = new PassedRequest(connection, clientAddress, context)
+        const request = new PassedRequest(connection, peerAddress, context)
         this.#idleWatch.watch(request, limits.idleTimeout)
         if (carriage.unread !== undefined) request.rfile.unread(carriage.unread)
         return { request, branch, bridge: undefined, decrypted: false, reply: undefined }

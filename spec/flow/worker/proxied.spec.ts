@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ServeWorker } from '../../../lib/flow/worker/serve-worker.ts'
 import {
   type BaseServer,
   drain,
@@ -17,7 +18,9 @@ import { certificates } from '../../support/peers.ts'
 import { exchangeProxied, exchangeProxiedTLS } from '../../support/proxy-clients.ts'
 import { binary, line, sslTLV, tlv } from '../../support/proxy-headers.ts'
 import { QuietTCPServer, quiet } from '../../support/quiet.ts'
+import { unixPair } from '../../support/raw-peer.ts'
 import { backends } from '../../support/server-subjects.ts'
+import { turns, until } from '../../support/turns.ts'
 import { checkNothingUnhandled } from '../../support/unhandled.ts'
 
 checkNothingUnhandled()
@@ -99,4 +102,31 @@ it('a ready-made server takes the option', async () => {
   expect(await exchangeProxied(server.address, rich, 'forked')).toMatch(/^192.0.2.7:4711 2 .* forked$/)
   await server.close()
   await serving
+})
+
+it('a Unix socket is read as one, whatever its proxy says of the client', async () => {
+  const { fd, peer } = unixPair()
+  const worker = new ServeWorker({ say: (_, said) => said?.(), adopt: () => fd, leave() {}, fail() {} })
+  const reader = `export default async ({ rfile, wfile }) => {
+    let read = ''
+    while (!read.endsWith('behind')) read += await rfile.read()
+    await wfile.write(read)
+  }`
+  await worker.load(`data:text/javascript,${encodeURIComponent(reader)}`)
+  const proxied = { proxyAddress: { family: 'unix', path: '' }, bytes: Buffer.from(line).toString('base64') } as const
+  const clientAddress = { family: 'IPv4', host: '192.0.2.7', port: 4711 } as const
+  const carriage = { by: 'descriptor', fd: 0, noDelay: false, limits: {}, unread: undefined } as const
+  worker.heard({ type: 'take', id: 1, server: 1, address: undefined, clientAddress, proxied, carriage }, fd)
+  peer.send('before, ')
+  await turns(5)
+  // A read ends with the bytes that a descriptor came along with.
+  peer.sendWithDescriptor('along, ')
+  peer.send('behind')
+  let heard = ''
+  await until(() => {
+    heard += String(peer.receive() ?? '')
+    return heard !== ''
+  })
+  expect(heard).toBe('before, along, behind')
+  peer.end()
 })
