@@ -20,8 +20,8 @@ export interface PendingLimits extends ServerLimits {
 /** Limits of a server of connections. */
 export interface StreamLimits extends PendingLimits {
   /**
-   * The most connections at a time, from their acceptance to the end of their descriptor: 90 % of the descriptors that the
-   * process may have, by default. With the `native` backend the next ones wait in the kernel, and an event (`limit`) says
+   * The most connections at a time, from their acceptance to the end of their descriptor, or to their `detach()`: 90 % of the
+   * descriptors that the process may have, by default. With the `native` backend the next ones wait in the kernel, and an event (`limit`) says
    * so; with the `node` backend they are closed (`refused`, reason `connections`).
    */
   maxConnections: number

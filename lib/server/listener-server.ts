@@ -28,8 +28,9 @@ export abstract class ListenerServer<
   }
 
   /**
-   * Change limits while running: at once, also for those inside, but that a connection in a child or thread keeps its idle
-   * and linger limits. A lower `maxConnections` cuts nobody off.
+   * Change limits while running: at once, also for those inside. A lower `maxConnections` cuts nobody off. Those that a
+   * worker has keep the `idleTimeout` with which it got them, and where it has their sockets `lingerTimeout` and
+   * `maxLingerBytes` too.
    *
    * @param limits - what is new; what is left out stays. Where anything of it is wrong this throws, and nothing changes
    */
