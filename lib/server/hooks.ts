@@ -150,7 +150,10 @@ export abstract class ServerHooks<R extends Request = Request> {
   /** Take nobody new in. What waits is still handed over by `getRequest`, then `undefined`. */
   protected serverClose(): void | Promise<void> {}
 
-  /** Take nobody new in until `serverResume`: `getRequest` is not called meanwhile, but for what waits. */
+  /**
+   * Take nobody new in until `serverResume`. `getRequest` is not called meanwhile, but for what waits; a server with a
+   * listener leaves that to its listener.
+   */
   protected serverSuspend(): void {}
 
   /** Take in again. */

@@ -44,11 +44,17 @@ async function live({ bounds, plans, actions, deadline }: Story, kind: Kind): Pr
 // What is made once, and stays.
 if (libcMissing() === undefined) reactor()
 
+// Milliseconds for all of a kind, whatever hangs: then what has been found is told, with its seed.
+const timeLimit = 12_000
+const usual = 60
+
 describe.for(Object.keys(subjects) as Kind[])('the life of a server: %s', (kind) => {
   it('adds up, whatever is done to it and whoever comes, and leaves nothing behind', async () => {
+    const numRuns = runs(kind.startsWith('TLS') ? 15 : usual)
+    const limited = fc.interruptAfterTimeLimit(timeLimit + Math.max(0, numRuns - usual) * 100)
     await fc.assert(
       fc.asyncProperty(story, (told) => live(told, kind)),
-      { numRuns: runs(kind.startsWith('TLS') ? 15 : 60), endOnFailure: false }
+      { numRuns, plugins: [limited] }
     )
   })
 })
