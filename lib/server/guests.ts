@@ -11,6 +11,8 @@ interface Seated extends Request {
   [seat]?: Seat | undefined
   /** Whether a read waits for the peer, where that can be said. */
   readonly waitsForInput?: boolean
+  /** How it was closed, once it was, where that can be said. */
+  readonly closedWith?: Settlement | undefined
 }
 
 /** A request, and its place. */
@@ -96,14 +98,15 @@ export class Guests {
       place.at = -1
       place.gone = undefined
       const { clientAddress, bytesIn, bytesOut } = request
-      // Served: only its peer has not ended yet.
-      if (request.lingering && !request.held) this.#finished++
-      else cut.push({ request, clientAddress, age: now - place.since, bytesIn, bytesOut })
+      // Served, or refused: only its peer has not ended yet.
+      const outcome = request.lingering && !request.held ? request.closedWith : undefined
+      if (outcome === undefined) cut.push({ request, clientAddress, age: now - place.since, bytesIn, bytesOut })
+      else this.#count(outcome)
       const why = `The request from ${formatAddress(clientAddress)} was aborted: the server's deadline of ${deadline} ms came`
       const reason = new AbortedError(why, 'deadline')
       request.abort(reason)
       // Its handler may never return.
-      tellEnd(request, place, { status: 'aborted', reason })
+      tellEnd(request, place, outcome ?? { status: 'aborted', reason })
       markCut(request)
     }
     this.#changed()
@@ -126,12 +129,16 @@ export class Guests {
     }
     this.#leave(place)
     tellEnd(request, place, outcome)
-    if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
+    this.#count(outcome)
     if (this.size === 0) {
       this.#empty?.resolve()
       this.#empty = undefined
     }
     this.#changed()
+  }
+
+  #count(outcome: Settlement): void {
+    if (!(outcome.status === 'aborted' && wasRefused(outcome.reason))) this.#finished++
   }
 
   /** The last takes the place that is left. */

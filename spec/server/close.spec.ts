@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { BaseServer, parallel, type Report, type StreamRequest, sequential, TCPServer } from '../../lib/index.ts'
+import {
+  BaseServer,
+  type EndEvent,
+  parallel,
+  type Report,
+  type StreamRequest,
+  sequential,
+  TCPServer
+} from '../../lib/index.ts'
 import { type Deferred, deferred } from '../../lib/iterator/deferred.ts'
 import { runChild } from '../support/child.ts'
 import { overhear } from '../support/events.ts'
@@ -186,6 +194,22 @@ describe('close', () => {
     const server = await new TCPServer().listen()
     await server[Symbol.asyncDispose]()
     expect(await server.closed).toEqual(nobody)
+  })
+
+  it('tells of those whose peers have not ended at the deadline as they were served, or refused', async () => {
+    using ended = overhear<EndEvent>('end')
+    const server = await new QuietTCPServer({ lingerTimeout: forever }).listen()
+    let came = 0
+    server.verifyRequest = () => came++ > 0
+    const clients = await Promise.all([1, 2].map(() => dial(server.address)))
+    const ends = clients.map((client) => once(client.resume(), 'end'))
+    const next = await server.requests({ closeOnReturn: false }).next()
+    const request = next.value as StreamRequest
+    await Promise.all([request.close(), ...ends])
+    expect(server.stats()).toMatchObject({ open: 2, refused: 1 })
+    expect(await server.close({ deadline: 0 })).toMatchObject({ finished: 1, aborted: 0, refused: 0 })
+    expect(ended.messages).toMatchObject([{ outcome: { request, status: 'fulfilled' } }])
+    for (const client of clients) client.destroy()
   })
 
   it('goes on where serverDiscard throws, which is noted', async () => {

@@ -157,6 +157,15 @@ export abstract class RequestBase implements Request {
     }
   }
 
+  /**
+   * How it was closed, once it was.
+   *
+   * @internal
+   */
+  get closedWith(): Settlement | undefined {
+    return this.#isClosing ? this.#outcome : undefined
+  }
+
   /** Whether it has gone. */
   protected get isGone(): boolean {
     return this.#gone
