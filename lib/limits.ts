@@ -26,7 +26,8 @@ export interface StreamLimits extends PendingLimits {
    */
   maxConnections: number
   /**
-   * The most connections at a time of one address: `Infinity` by default. Others are closed (`refused`, reason `address`).
+   * The most connections at a time of one IPv4 address, or of one `/64` of IPv6: `Infinity` by default. Others are closed
+   * (`refused`, reason `address`).
    * Counted are those accepted since it was set. Without effect on Unix clients, which have no address of their own.
    */
   maxConnectionsPerAddress: number

@@ -90,8 +90,9 @@ const shownBy: Record<string, Shown> = {
     'does not count who was detached, nor who was cut off',
     'is 90 % of the descriptors that there are, where nothing is said'
   ),
-  'connections at a time of one address, of those that came since it was set': limits(
+  'connections at a time of one address, or one `/64` of IPv6, of those that came since it was set': limits(
     'per-address',
+    'an IPv6 address is counted with its /64, and one that is mapped as the IPv4 address that it is',
     'lets so many of an address in, refuses the next, and lets in again when one has left',
     'is changed while running: lowered it cuts nobody off, raised and Infinity let more in',
     'maxConnectionsPerAddress has no effect on Unix clients, which have no address'

@@ -1,14 +1,18 @@
 import type { Address } from '../../address.ts'
 import type { StreamLimits } from '../../limits.ts'
+import { networkKey } from '../address/network-key.ts'
 
 /** Whose address a connection was counted under. */
-export type Counted = string | undefined
+export type Counted = string | number | undefined
+
+// Whoever has one address of IPv6 has, as a rule, the others of its network as well.
+const prefixes = { ipv4: 32, ipv6: 64 }
 
 /** How many connections of a listener are open, in all and by address. */
 export class Occupancy {
   readonly #limits: Readonly<StreamLimits>
   readonly #roomMade: () => void
-  readonly #byAddress = new Map<string, number>()
+  readonly #byAddress = new Map<string | number, number>()
   #open = 0
   #wanted = false
 
@@ -41,11 +45,12 @@ export class Occupancy {
   count(address: Address | undefined): Counted | false {
     const { maxConnectionsPerAddress: most } = this.#limits
     if (most === Number.POSITIVE_INFINITY || address === undefined || address.family === 'unix') return undefined
-    const { host } = address
-    const open = this.#byAddress.get(host) ?? 0
+    const whose = networkKey(address.host, prefixes)
+    if (whose === undefined) return undefined
+    const open = this.#byAddress.get(whose) ?? 0
     if (open >= most) return false
-    this.#byAddress.set(host, open + 1)
-    return host
+    this.#byAddress.set(whose, open + 1)
+    return whose
   }
 
   /** One less, under the address that it was counted under. */

@@ -121,3 +121,22 @@ it('maxConnectionsPerAddress has no effect on Unix clients, which have no addres
     expect(server.stats().refused).toBe(0)
   }
 })
+
+it('an IPv6 address is counted with its /64, and one that is mapped as the IPv4 address that it is', async () => {
+  using refused = overhear<RefusedEvent>('refused')
+  const server = await new MemoryServer({ maxConnectionsPerAddress: 1 }, ({ wfile }) => wfile.write('in')).listen()
+  const from = (family: 'IPv4' | 'IPv6', host: string) => server.connect({ clientAddress: { family, host, port: 1 } })
+  const [first, other, mapped] = [
+    from('IPv6', '2001:db8::1'),
+    from('IPv6', '2001:db8:0:1::1'),
+    from('IPv4', '192.0.2.1')
+  ]
+  const [same, four] = [from('IPv6', '2001:db8::ffff:2'), from('IPv6', '::ffff:192.0.2.1')]
+  expect(server.stats()).toMatchObject({ waiting: 3, refusedBy: { address: 2 } })
+  expect(refused.messages).toMatchObject([
+    { clientAddress: { host: '2001:db8::ffff:2' } },
+    { clientAddress: { host: '::ffff:192.0.2.1' } }
+  ])
+  for (const client of [first, other, mapped, same, four]) client.on('error', () => {}).destroy()
+  await server.close()
+})
