@@ -30,6 +30,10 @@ async function soak(options: SoakOptions): Promise<void> {
     if (process.stderr.isTTY) progress.step(text)
     else process.stderr.write(`${text}\n`)
   }, tellEvery)
+  totals.onFailure = (text) => {
+    progress.stop()
+    process.stderr.write(`Failure: ${text}\n`)
+  }
   let found: Found | undefined
   try {
     found = await campaign.run()

@@ -60,9 +60,9 @@ export class Campaign {
     const warmUp = Math.min(longestWarmUp, seconds * shareOfWarmUp)
     try {
       await this.#load(warmUp, false)
-      await this.#each((watch) => watch.begin())
+      await Promise.all(this.#watches.map((watch) => watch.begin()))
       await this.#load(seconds - warmUp, true)
-      await this.#each((watch) => watch.finish())
+      await Promise.all(this.#watches.map((watch) => watch.finish()))
       for (const site of this.#sites) site.settle()
     } finally {
       await this.#stop()
@@ -70,10 +70,6 @@ export class Campaign {
     const groups = this.#watches.map((watch) => watch.found())
     for (const group of groups) for (const wrong of judgeGrowth(group)) this.#ground.totals.fail(wrong)
     return { groups, exhaustions: this.#exhaustions }
-  }
-
-  async #each(look: (watch: GrowthWatch) => Promise<void>): Promise<void> {
-    for (const watch of this.#watches) await look(watch)
   }
 
   async #load(seconds: number, measured: boolean): Promise<void> {
@@ -139,7 +135,7 @@ export class Campaign {
       await this.#pause(every)
       if (this.#isOver) return
       // One after the other: a garbage collection stops what else the machine does.
-      await this.#each((watch) => watch.look((performance.now() - since) / 1e3))
+      for (const watch of this.#watches) await watch.look((performance.now() - since) / 1e3)
     }
   }
 

@@ -156,10 +156,15 @@ async function recovers(come: () => readonly LineClient[]): Promise<boolean> {
   return false
 }
 
-/** Returns when nothing more happens to some clients for a second */
+/** Returns when something has happened to some clients, and nothing more does for a second */
 async function settled(clients: readonly LineClient[]): Promise<void> {
   const state = (): number => clients.filter(({ answered, gone }) => answered || gone).length
-  for (let last = -1, now = state(); now !== last; now = state()) {
+  const since = performance.now()
+  for (
+    let last = -1, now = state();
+    now !== last || (now === 0 && performance.now() - since < patience);
+    now = state()
+  ) {
     last = now
     await pause(1_000)
   }

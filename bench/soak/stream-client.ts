@@ -51,10 +51,19 @@ export class StreamClient {
     })
     if (plan.manner === 'late reader') socket.pause()
     this.#over = new Promise((resolve) => {
-      socket.once('close', () => {
+      const over = (): void => {
         this.#settle()
         this.#heard?.()
         resolve()
+      }
+      socket.once('close', over)
+      // Not every encrypted socket hears that the one below it has gone.
+      if (tcp === socket) return
+      tcp?.once('close', () => {
+        setTimeout(() => {
+          socket.destroy()
+          over()
+        }, 1_000)
       })
     })
   }
@@ -166,8 +175,7 @@ export class StreamClient {
   }
 
   #reset(tcp: Socket): void {
-    // Later: Node crashes where what encrypts goes in the same turn as what it stands on.
-    if (tcp !== this.#socket) tcp.once('close', () => setImmediate(() => this.#socket.destroy()))
+    // Node crashes where what encrypts goes in the same turn as what it stands on: that follows.
     tcp.resetAndDestroy()
   }
 

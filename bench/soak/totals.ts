@@ -23,6 +23,9 @@ export class Totals {
   readonly abortedBy: Record<string, number> = {}
   readonly failures = new Map<string, number>()
 
+  /** Is told of each sort of failure as soon as there is one */
+  onFailure: (text: string) => void = () => {}
+
   get failed(): boolean {
     return this.failures.size > 0
   }
@@ -76,6 +79,9 @@ export class Totals {
     const sort = text.replaceAll(/\d+/g, '#')
     const same = [...this.failures.keys()].find((known) => known.replaceAll(/\d+/g, '#') === sort)
     if (same !== undefined) this.failures.set(same, (this.failures.get(same) ?? 0) + 1)
-    else if (this.failures.size < kept) this.failures.set(text, 1)
+    else if (this.failures.size < kept) {
+      this.failures.set(text, 1)
+      this.onFailure(text)
+    }
   }
 }
