@@ -1,4 +1,5 @@
 import type { Address } from '../address.ts'
+import { mayReject } from '../iterator/deferred.ts'
 import type { Request, RequestServer } from '../request.ts'
 import { BaseServer } from '../server/base.ts'
 import type { Stats } from '../stats.ts'
@@ -36,6 +37,12 @@ class Owner extends BaseServer {
   override handleError(): void {}
 }
 
+/** A case that parks one may fail before it awaits it. */
+function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  mayReject(promise)
+  return promise
+}
+
 /** A listener, closed and released at the end of its case. */
 export async function tested(
   trial: Trial,
@@ -49,22 +56,19 @@ export async function tested(
   trial.after(() => listener.discard())
   trial.after(() => listener.close())
   const next = (what: string): Promise<Request | undefined> => trial.soon(what, listener.accept())
-  return {
-    listener,
-    stats,
-    accept: async () => {
-      const request = await next('a request is handed over')
-      if (request === undefined) throw new Error('the end came where a request should have')
-      trial.after(() => request.abort())
-      return request
-    },
-    ended: async () => {
-      const request = await next('the end is handed over')
-      if (request === undefined) return
-      request.abort()
-      throw new Error('a request was handed over where the end should have come')
-    }
+  const accept = async (): Promise<Request> => {
+    const request = await next('a request is handed over')
+    if (request === undefined) throw new Error('the end came where a request should have')
+    trial.after(() => request.abort())
+    return request
   }
+  const ended = async (): Promise<void> => {
+    const request = await next('the end is handed over')
+    if (request === undefined) return
+    request.abort()
+    throw new Error('a request was handed over where the end should have come')
+  }
+  return { listener, stats, accept: () => awaitedLater(accept()), ended: () => awaitedLater(ended()) }
 }
 
 /** The same, listening. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { drain } from '../flow/drain.ts'
 import { parallel } from '../flow/parallel.ts'
 import { sequential } from '../flow/sequential.ts'
+import { mayReject } from '../iterator/deferred.ts'
 import type { KitCase } from './kit.ts'
 import {
   echo,
@@ -132,6 +133,7 @@ export const serverSuspendCases: readonly KitCase<ServerSubject>[] = [
       await turns()
       server.suspend()
       const late = [drain(server), server.handleRequest(echo)]
+      for (const loop of [...early, ...late]) mayReject(loop)
       await turns()
       await trial.soon('close() returns', server.close())
       await trial.soon('every loop ends', Promise.all([...early, ...late]))
