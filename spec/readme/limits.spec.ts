@@ -200,6 +200,10 @@ const shownBy: Record<string, Shown> = {
     'lingerTimeout is how long the end of the peer is awaited, and tells'
   ),
   'input after the close': limits('linger', 'maxLingerBytes is how much of what still comes is dropped, and tells'),
+  'an encrypted connection whose peer has ended, and to which Node cannot write any more': [
+    'spec/accept/tls/wedged.spec.ts',
+    'are given up, though Node writes to them for ever'
+  ],
   'requests that run while the server closes': [
     'spec/server/close.spec.ts',
     'tells who finished and who was cut off',
