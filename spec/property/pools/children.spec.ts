@@ -11,6 +11,15 @@ function childrenWith(handler: string, options: ForkOptions): Stage<StreamReques
   return forked<StreamRequest>(new URL(handler, import.meta.url), options)
 }
 
+/** One that has ended meanwhile gets no signal. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 let kills = 0
 
 // Now and then one that has not served yet, and is still starting maybe. The last that serves is spared: on a machine that
@@ -19,13 +28,14 @@ function killOne(children: readonly number[], proven: readonly number[]): void {
   if (proven.length < 2) return
   const among = ++kills % 5 === 0 ? children : proven
   const pid = among[Math.floor(Math.random() * among.length)]
-  if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  if (pid !== undefined) signal(pid, 'SIGKILL')
 }
 
 async function stopAll(children: readonly number[]): Promise<void> {
-  for (const pid of children) process.kill(pid, 'SIGSTOP')
+  for (const pid of children) signal(pid, 'SIGSTOP')
   await sleep(2_000)
-  for (const pid of children) process.kill(pid, 'SIGCONT')
+  // The siege may be over.
+  for (const pid of children) signal(pid, 'SIGCONT')
 }
 
 describe.for(['native', 'node'] as const)('of a crowd of connections (%s), children', (backend) => {
@@ -37,7 +47,7 @@ describe.for(['native', 'node'] as const)('of a crowd of connections (%s), child
   // A process takes a tenth of a second to start: a hundred clients would wait too long.
   it('that are killed where each serves one take that with them', async () => {
     const mode = childrenWith('echo.mjs', { maxChildren: 6, requestsPerChild: 1, spares: 2 })
-    const harm = ([pid]: readonly number[]): void => void (pid !== undefined && process.kill(pid, 'SIGKILL'))
+    const harm = ([pid]: readonly number[]): void => void (pid !== undefined && signal(pid, 'SIGKILL'))
     await besiege({ backend, mode, harm, every: 500, clients: 8 })
   })
 
