@@ -54,11 +54,11 @@ function live(child: ChildProcess): LiveChild {
  */
 export function startChild(
   script: string,
-  { inherited = [] as readonly number[], leadsGroup = false } = {}
+  { inherited = [] as readonly number[], leadsGroup = false, execArgv = [] as readonly string[] } = {}
 ): LiveChild {
   const source = `import * as lib from ${JSON.stringify(compiled.href)}\n${script}`
   return live(
-    spawn(process.execPath, ['--input-type=module', '--eval', source], {
+    spawn(process.execPath, [...execArgv, '--input-type=module', '--eval', source], {
       stdio: ['pipe', 'pipe', 'inherit', ...inherited],
       detached: leadsGroup
     })
