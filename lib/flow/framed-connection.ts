@@ -1,6 +1,6 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { FrameRequest } from '../accept/request/frame-request.ts'
-import { divide } from '../accept/request/life.ts'
+import { begin, divide } from '../accept/request/life.ts'
 import type { StreamRequest } from '../accept/stream/stream-request.ts'
 import { formatAddress } from '../address.ts'
 import { toBuffer } from '../bytes/to-buffer.ts'
@@ -93,6 +93,7 @@ export class FramedConnection implements OrderHost {
     if (packet === undefined) return undefined
     this.#packet = undefined
     const frame = this.#order.add(packet)
+    begin(frame)
     this.#advance()
     return frame
   }

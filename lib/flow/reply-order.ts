@@ -46,6 +46,9 @@ class Place implements FramePlace {
   }
 
   released(outcome: Settlement): void {
+    const { frame, since } = this
+    // Of what a mode serves the mode tells.
+    if (!frame.held && isUnderWay(frame)) end({ request: frame, elapsed: performance.now() - since, ...outcome })
     this.outcome = outcome
     this.#order.released(this)
   }

@@ -63,6 +63,33 @@ describe('framed, when it is left', () => {
   })
 })
 
+it('tells one start and one end of each frame of a bare loop, and of what becomes of it', async () => {
+  using starts = overhear<StartEvent>('start')
+  using ends = overhear<EndEvent>('end')
+  const server = await tcp()
+  const answer = exchange(server.address, 'one\ntwo\n')
+  const frames: FrameRequest[] = []
+  for await (const frame of framed(lines())(server)) {
+    frames.push(frame)
+    if (frames.length === 1) {
+      await frame.wfile.write('first')
+      await frame.close()
+    } else {
+      frame.abort(new Error('no more'))
+      break
+    }
+  }
+  expect(await answer).toContain('first')
+  await server.close()
+  const ofFrames = (messages: readonly { request: unknown }[]) =>
+    messages.filter(({ request }) => frames.includes(request as FrameRequest))
+  expect(ofFrames(starts.messages)).toHaveLength(2)
+  expect(ofFrames(ends.messages.map(({ outcome }) => outcome))).toMatchObject([
+    { request: frames[0], status: 'fulfilled' },
+    { request: frames[1], status: 'aborted' }
+  ])
+})
+
 describe('framed, when its server closes', () => {
   it('closes connections at rest at once', async () => {
     const { server, ended } = await serving(echo)
