@@ -15,6 +15,7 @@ import { serverRules } from './limit-rules.ts'
 import { checkStage, outcomesOf } from './outcomes.ts'
 import { RequestHost } from './request-host.ts'
 import { Requests, type RequestsOptions } from './requests.ts'
+import { servedOut } from './served-out.ts'
 import { advance, type State } from './state.ts'
 import { Deadline, stop } from './stop.ts'
 import { type SignalOptions, signalOption, whenAborted } from './when-aborted.ts'
@@ -230,7 +231,7 @@ export class BaseServer<R extends Request = Request>
   }
 
   /**
-   * Serve until the server is closed.
+   * Serve until the server is closed; a handler that goes on when it was cut off is not waited for.
    *
    * @param stage - how: `parallel(…)`, `sequential(…)` or a stage of yours; by default {@link BaseServer.stage}
    * @param options - a signal that closes the server
@@ -247,12 +248,11 @@ export class BaseServer<R extends Request = Request>
     checkStage(stage)
     if (this.#closedBy('serveForever', options)?.aborted === true) return this.closed
     if (!(await this.#tryReady())) return this.closed
-    try {
-      for await (const _ of outcomesOf(stage, this));
-    } finally {
-      await this.#abandon()
-    }
-    return this.closed
+    return servedOut({
+      outcomes: () => outcomesOf(stage, this),
+      over: () => this.#abandon(),
+      closed: this.closed
+    })
   }
 
   /** The mode of `serveForever()`: one request at a time here; a subclass may say otherwise. */

@@ -82,7 +82,7 @@ export async function runUntilSignal<S extends RunnableServer | readonly Runnabl
     await allOf(all.map(listen), close)
     const open = all.filter((server) => !server.stopping.aborted)
     await allOf(
-      open.map((server) => serve(server, stage)),
+      open.map((server) => (server as StagedServer).serveForever(stage)),
       close
     )
   } catch (error) {
@@ -101,13 +101,6 @@ async function listen(server: RunnableServer): Promise<void> {
   } catch (error) {
     if (!(error instanceof ClosedError && server.stopping.aborted)) throw error
   }
-}
-
-/** A handler that does not mind being cut off never ends, and with it the loop that has called it. */
-function serve(server: StagedServer, stage: Stage<never, unknown> | undefined): Promise<Report> {
-  const serving = server.serveForever(stage)
-  const cut = server.closed.then((report) => (report.aborted > 0 ? report : serving))
-  return Promise.race([serving, cut])
 }
 
 /** Waits for all, and throws the first error, of which is told at once. */

@@ -16,7 +16,7 @@ import {
 import { deferred } from '../../lib/iterator/deferred.ts'
 import { type AnyServer, type Kind, type Subject, subjects } from '../property/life-subjects.ts'
 import { handlerModule } from '../support/handler-module.ts'
-import { turns } from '../support/turns.ts'
+import { turns, until } from '../support/turns.ts'
 import { checkNothingUnhandled } from '../support/unhandled.ts'
 
 checkNothingUnhandled()
@@ -70,9 +70,10 @@ describe.for(Object.keys(subjects) as Kind[])('a handler that heeds nothing is c
     call()
     await checkCut(server, await got.promise)
     expect(server.stats()).toMatchObject({ served: 0, failed: 1 })
-    // It comes to its end some day, and nothing is counted twice.
-    gate.resolve()
+    // Nobody waits for it; it comes to its end some day, and nothing is counted twice.
     await serving
+    gate.resolve()
+    await until(() => errors.length > 0)
     expect(server.stats()).toMatchObject({ served: 0, failed: 1 })
     expect(errors).toMatchObject([{ cause: 'deadline' }])
   })
