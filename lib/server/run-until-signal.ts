@@ -82,7 +82,7 @@ export async function runUntilSignal<S extends RunnableServer | readonly Runnabl
     await allOf(all.map(listen), close)
     const open = all.filter((server) => !server.stopping.aborted)
     await allOf(
-      open.map((server) => (server as StagedServer).serveForever(stage)),
+      open.map((server: StagedServer) => server.serveForever(stage)),
       close
     )
   } catch (error) {
