@@ -3,10 +3,16 @@ import type { FrameCodec } from './frame-codec.ts'
 
 /** How {@link lines} reads and writes. */
 export interface LineCodecOptions {
-  /** The longest line, in bytes, its terminator not counted: 65,536 by default. A longer one ends its connection. */
+  /** The longest line, in bytes, with its terminator: 65,536 by default. A longer one ends its connection. */
   readonly limit?: number
   /** What ends a reply: `'\n'` by default. */
   readonly eol?: string
+}
+
+/** What {@link lines} makes. */
+export interface LineCodec extends FrameCodec {
+  /** The longest line, in bytes, with its terminator: it may be changed, for the connections that come from then on. */
+  limit: number
 }
 
 /**
@@ -23,11 +29,17 @@ export interface LineCodecOptions {
  * await server.close()
  * await serving
  */
-export function lines(options: LineCodecOptions = {}): FrameCodec {
+export function lines(options: LineCodecOptions = {}): LineCodec {
   known('lines', options, ['limit', 'eol'])
-  const limit = count('limit', options.limit, 65_536)
+  let limit = limitOf(options.limit)
   const eol = Buffer.from(text('eol', options.eol, '\n'))
   return {
+    get limit() {
+      return limit
+    },
+    set limit(bytes) {
+      limit = limitOf(bytes)
+    },
     decode: (rfile) => rfile.lines({ limit, chomp: true }),
     encode: (message) => {
       const line = Buffer.allocUnsafe(message.length + eol.length)
@@ -36,4 +48,8 @@ export function lines(options: LineCodecOptions = {}): FrameCodec {
       return line
     }
   }
+}
+
+function limitOf(bytes: number | undefined): number {
+  return count('limit', bytes, 65_536)
 }

@@ -325,6 +325,20 @@ describe('framed, where something goes wrong', () => {
     expect(server.errors).toMatchObject([{ message: 'cannot encode b' }])
   })
 
+  it('takes longer lines of those who come when the limit of its codec was raised, and no wrong limit', async () => {
+    const codec = lines({ limit: 5 })
+    const { server, ended } = await serving(echo, { codec })
+    expect(await exchange(server.address, 'four\n')).toBe('four\n')
+    expect(await exchange(server.address, 'fives\n').catch(() => '')).toBe('')
+    expect(() => {
+      codec.limit = 0
+    }).toThrow(RangeError)
+    codec.limit = 6
+    expect(await exchange(server.address, 'fives\n')).toBe('fives\n')
+    await server.close()
+    await ended
+  })
+
   it('ends the connection at an error of the codec, after the replies that are due', async () => {
     const { handler, began, gate } = gated()
     const { server } = await serving(handler, { codec: lines({ limit: 10 }) })

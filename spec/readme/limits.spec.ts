@@ -179,7 +179,8 @@ const shownBy: Record<string, Shown> = {
   ],
   'a line that is a frame': [
     'spec/flow/framed.spec.ts',
-    'ends the connection at an error of the codec, after the replies that are due'
+    'ends the connection at an error of the codec, after the replies that are due',
+    'takes longer lines of those who come when the limit of its codec was raised, and no wrong limit'
   ],
   'the whole input': ['spec/bytes/reader.spec.ts', 'has limits that count the terminator'],
   'output that has not left': ['spec/conformance/bytes.spec.ts', 'makes a writer wait for a peer that does not read'],
