@@ -1,9 +1,9 @@
-import type { Address } from '../../address.ts'
 import { type Deferred, pending } from '../../iterator/deferred.ts'
 import { isPromiseLike } from '../../iterator/promise-like.ts'
 import type { Stats } from '../../stats.ts'
 import type { Listener } from '../../transport.ts'
 import { countRefused } from '../request/count-refused.ts'
+import { LayeredListener } from '../stream/layered-listener.ts'
 import type { StreamRequest } from '../stream/stream-request.ts'
 import type { TurnedAway } from '../stream/turn-away.ts'
 import { PendingHeaders } from './pending-headers.ts'
@@ -16,8 +16,7 @@ import type { ProxyPlan } from './proxy-options.ts'
  * It takes plain connections only while somebody waits for a request, and while there is room for a header: the others wait,
  * unread, with the plain listener.
  */
-export class ProxyListener implements Listener<StreamRequest> {
-  readonly #plain: Listener<StreamRequest>
+export class ProxyListener extends LayeredListener {
   readonly #stats: Stats
   readonly #headers: PendingHeaders
   readonly #ready: StreamRequest[] = []
@@ -37,7 +36,7 @@ export class ProxyListener implements Listener<StreamRequest> {
    * @param stats - where those are counted that are refused
    */
   constructor(plain: Listener<StreamRequest>, plan: ProxyPlan, stats: Stats) {
-    this.#plain = plain
+    super(plain)
     this.#stats = stats
     this.#headers = new PendingHeaders(plan, {
       read: (request) => this.#deliver(request),
@@ -48,19 +47,15 @@ export class ProxyListener implements Listener<StreamRequest> {
     })
   }
 
-  get address(): Address | undefined {
-    return this.#plain.address
+  override get waiting(): number {
+    return this.plain.waiting + this.#headers.size + this.#ready.length
   }
 
-  get waiting(): number {
-    return this.#plain.waiting + this.#headers.size + this.#ready.length
+  override listen(): Promise<void> {
+    return this.plain.listen()
   }
 
-  listen(): Promise<void> {
-    return this.#plain.listen()
-  }
-
-  accept(): StreamRequest | undefined | Promise<StreamRequest | undefined> {
+  override accept(): StreamRequest | undefined | Promise<StreamRequest | undefined> {
     this.#wanted = true
     this.#pull()
     this.#wanted = false
@@ -72,43 +67,15 @@ export class ProxyListener implements Listener<StreamRequest> {
     return promise
   }
 
-  close(): Promise<void> {
-    return this.#plain.close()
+  override close(): Promise<void> {
+    return this.plain.close()
   }
 
-  release(): Promise<void> {
-    return this.#plain.release()
-  }
-
-  discard(): void {
+  override discard(): void {
     this.#discarded = true
-    this.#plain.discard()
+    this.plain.discard()
     this.#headers.end('the server is closing')
     for (const request of this.#ready.splice(0)) this.#refuse(request, 'closing', 'the server is closing')
-  }
-
-  suspend(): void {
-    this.#plain.suspend()
-  }
-
-  resume(): void {
-    this.#plain.resume()
-  }
-
-  limitsChanged(): void {
-    this.#plain.limitsChanged()
-  }
-
-  fileno(): number | undefined {
-    return this.#plain.fileno()
-  }
-
-  ref(): void {
-    this.#plain.ref()
-  }
-
-  unref(): void {
-    this.#plain.unref()
   }
 
   get #isWanted(): boolean {
@@ -126,7 +93,7 @@ export class ProxyListener implements Listener<StreamRequest> {
           this.#timer ??= setTimeout(this.#roomMade, wait).unref()
           break
         }
-        const taken = this.#plain.accept()
+        const taken = this.plain.accept()
         if (!isPromiseLike(taken)) this.#took(taken)
         else {
           this.#taking = true

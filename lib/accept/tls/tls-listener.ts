@@ -5,6 +5,7 @@ import { Channel } from '../../iterator/channel.ts'
 import type { TLSLimits } from '../../limits.ts'
 import type { Listener } from '../../transport.ts'
 import { countRefused } from '../request/count-refused.ts'
+import { LayeredListener } from '../stream/layered-listener.ts'
 import type { Counted } from '../stream/occupancy.ts'
 import type { StreamContext } from '../stream/stream-context.ts'
 import { StreamRequest } from '../stream/stream-request.ts'
@@ -28,8 +29,7 @@ interface Provenance {
  * plain listener; as soon as the oldest handshake has had a second, the next one that comes takes its place. Whoever is
  * secured waits to be accepted, up to `maxPending`; past it connections are closed, counted and published.
  */
-export class TLSListener implements Listener<StreamRequest> {
-  readonly #plain: Listener<StreamRequest>
+export class TLSListener extends LayeredListener {
   readonly #engine: TLSEngine
   readonly #context: StreamContext & { readonly limits: Readonly<TLSLimits> }
   readonly #secured: Channel<StreamRequest>
@@ -51,23 +51,19 @@ export class TLSListener implements Listener<StreamRequest> {
     engine: TLSEngine,
     context: StreamContext & { readonly limits: Readonly<TLSLimits> }
   ) {
-    this.#plain = plain
+    super(plain)
     this.#engine = engine
     this.#context = context
     this.#secured = new Channel(context.limits)
   }
 
-  get address(): Address | undefined {
-    return this.#plain.address
+  override get waiting(): number {
+    return this.plain.waiting + this.#handshakes.size + this.#secured.size
   }
 
-  get waiting(): number {
-    return this.#plain.waiting + this.#handshakes.size + this.#secured.size
-  }
-
-  async listen(): Promise<void> {
+  override async listen(): Promise<void> {
     try {
-      await this.#plain.listen()
+      await this.plain.listen()
     } catch (error) {
       this.#secured.end()
       throw error
@@ -76,57 +72,33 @@ export class TLSListener implements Listener<StreamRequest> {
     void this.#pull()
   }
 
-  accept(): Promise<StreamRequest | undefined> {
+  override accept(): Promise<StreamRequest | undefined> {
     return this.#secured.take()
   }
 
-  async close(): Promise<void> {
-    await this.#plain.close()
+  override async close(): Promise<void> {
+    await this.plain.close()
     if (!this.#pulling) this.#endWhenDone()
   }
 
-  release(): Promise<void> {
-    return this.#plain.release()
-  }
-
-  discard(): void {
+  override discard(): void {
     this.#discarded = true
-    this.#plain.discard()
+    this.plain.discard()
     for (const handshake of this.#handshakes) handshake.fail(new Error('the server is closing'))
     this.#secured.discard((request) => this.#refuse(request, 'closing'))
     this.#roomMade()
   }
 
-  suspend(): void {
-    this.#plain.suspend()
-  }
-
-  resume(): void {
-    this.#plain.resume()
-  }
-
-  limitsChanged(): void {
-    this.#plain.limitsChanged()
+  override limitsChanged(): void {
+    super.limitsChanged()
     this.#roomMade()
-  }
-
-  fileno(): number | undefined {
-    return this.#plain.fileno()
-  }
-
-  ref(): void {
-    this.#plain.ref()
-  }
-
-  unref(): void {
-    this.#plain.unref()
   }
 
   async #pull(): Promise<void> {
     try {
       while (true) {
         for (let full = this.#full(); full !== undefined; full = this.#full()) await full
-        const request = await this.#plain.accept()
+        const request = await this.plain.accept()
         if (request === undefined) break
         this.#begin(request)
       }
