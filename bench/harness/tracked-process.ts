@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { killAtExit } from './kill-at-exit.ts'
 import { descendantsOf } from './process-tree.ts'
 
 const patience = 2_000
@@ -90,14 +91,5 @@ function kill(pid: number): void {
 
 /** Makes sure that nothing is left behind, however the suite ends */
 export function stopAllAtExit(): void {
-  process.on('exit', () => {
-    for (const child of running) child.killNow()
-  })
-  for (const [signal, number] of [
-    ['SIGHUP', 1],
-    ['SIGINT', 2],
-    ['SIGTERM', 15]
-  ] as const) {
-    process.once(signal, () => process.exit(128 + number))
-  }
+  killAtExit(running)
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { killAtExit } from '../harness/kill-at-exit.ts'
 import { descendantsOf } from '../harness/process-tree.ts'
 import type { AnswerMessage, Order, OrderMessage, Orders } from './orders.ts'
 
@@ -113,14 +114,5 @@ export class ServerChild {
 
 /** Makes sure that no server is left behind, however the soak ends */
 export function stopServersAtExit(): void {
-  process.on('exit', () => {
-    for (const child of alive) child.killNow()
-  })
-  for (const [signal, number] of [
-    ['SIGHUP', 1],
-    ['SIGINT', 2],
-    ['SIGTERM', 15]
-  ] as const) {
-    process.once(signal, () => process.exit(128 + number))
-  }
+  killAtExit(alive)
 }
