@@ -7,18 +7,13 @@ import { type Deferred, deferred } from '../iterator/deferred.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Request, StillOpen } from '../request.ts'
 
-interface Seated extends Request {
+/** A request that may have its place. */
+export interface Seated extends Request {
   [seat]?: Seat | undefined
   /** Whether a read waits for the peer, where that can be said. */
   readonly waitsForInput?: boolean
   /** How it was closed, once it was, where that can be said. */
   readonly closedWith?: Settlement | undefined
-}
-
-/** A request, and its place. */
-export interface Guest {
-  readonly request: Seated
-  readonly place: Seat
 }
 
 /** The requests that a server has handed out and that have not gone yet. */
@@ -72,11 +67,11 @@ export class Guests {
   }
 
   /** Each of them; whoever is called for may go. */
-  each(callback: (guest: Guest) => void): void {
+  each(callback: (request: Seated, place: Seat) => void): void {
     // From the end: the last takes the place of one that goes.
     for (let i = this.#present.length - 1; i >= 0; i--) {
       const request = this.#present[i]
-      if (request !== undefined) callback({ request, place: this.#taken(request) })
+      if (request !== undefined) callback(request, this.#taken(request))
     }
   }
 

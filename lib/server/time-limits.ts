@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks'
+import type { Seat } from '../accept/request/seat.ts'
 import { formatAddress } from '../address.ts'
 import { AbortedError } from '../errors.ts'
 import type { ServerLimits, StreamLimits } from '../limits.ts'
 import type { Request } from '../request.ts'
-import type { Guest, Guests } from './guests.ts'
+import type { Guests, Seated } from './guests.ts'
 
 // A limit is overrun by two looks at most: a quarter of it.
 const looksPerLimit = 8
@@ -40,7 +41,7 @@ export class TimeLimits {
     // Nobody has looked so far whether a handler waited for its client, or computed.
     if (watchesIdle && !this.#watchesIdle) {
       const now = performance.now()
-      this.#guests.each(({ place }) => {
+      this.#guests.each((_, place) => {
         place.quietSince = now
       })
     }
@@ -60,11 +61,11 @@ export class TimeLimits {
   readonly #look = (): void => {
     this.#timer = undefined
     const now = performance.now()
-    this.#guests.each((guest) => this.#judge(guest, now))
+    this.#guests.each((request, place) => this.#judge(request, place, now))
     this.watch()
   }
 
-  #judge({ request, place }: Guest, now: number): void {
+  #judge(request: Seated, place: Seat, now: number): void {
     // Over already, but for its handler, or for its peer's end.
     if (request.abortReason !== undefined || request.lingering || place.gone !== undefined) return
     const { requestTimeout, idleTimeout = Number.POSITIVE_INFINITY } = this.#limits
