@@ -174,6 +174,9 @@ export async function serveRequest<R extends Request, V>(
   // A peer that leaves after its handler has ended well was served; where it missed something, the close will tell.
   if (abortReason !== undefined && !(settlement.status === 'fulfilled' && hasCause(abortReason, 'peer-gone'))) {
     settlement = { status: 'aborted', reason: abortReason }
+  } else if (settlement.status === 'rejected' && hasCause(settlement.reason, 'worker-gone')) {
+    // A connection that had ended before can't be aborted any more; what served it has not ended, all the same.
+    settlement = { status: 'aborted', reason: settlement.reason }
   }
   if (settlement.status !== 'fulfilled' && !hasCause(settlement.reason, 'refused')) {
     await server.noteError(settlement.reason, request)

@@ -102,7 +102,7 @@ export class WorkerPool implements StaffHost {
 
   heard(worker: Worker, message: WorkerMessage): void {
     worker.unanswered = 0
-    if (!isMessage(message)) return
+    if (worker.isBroken || !isMessage(message)) return
     switch (message.type) {
       case 'ready':
         this.#staff.started(worker)
@@ -224,6 +224,7 @@ export class WorkerPool implements StaffHost {
 
   /** What it says can't be: who waits for it would wait for ever. */
   #broken(worker: Worker): void {
+    worker.isBroken = true
     worker.lastWords ??= new TypeError('It said what can not be understood')
     worker.kill()
   }

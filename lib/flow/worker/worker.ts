@@ -35,6 +35,8 @@ export abstract class Worker implements Messenger {
   restsUntil = 0
   /** How often in a row it could not, while it had nothing else to do. */
   misses = 0
+  /** Whether it has said what can't be: it is being ended, and nothing that it says is believed any more. */
+  isBroken = false
   /** What it has said of its end. */
   lastWords: Error | undefined
   /** The servers that it knows. */

@@ -14,14 +14,15 @@ import {
   type Outcome,
   parallel,
   type StreamRequest,
-  type TCPServer
+  type TCPServer,
+  TLSServer
 } from '../../../lib/index.ts'
 import { deferred } from '../../../lib/iterator/deferred.ts'
 import { tcpPair } from '../../bytes/tcp-pair.ts'
 import { runChild } from '../../support/child.ts'
 import { handlerModule } from '../../support/handler-module.ts'
 import { startChild } from '../../support/live-child.ts'
-import { dial, exchange, received } from '../../support/peers.ts'
+import { certificates, dial, exchange, exchangeTLS, received } from '../../support/peers.ts'
 import { descriptorsOf, isAlive, poolChildren } from '../../support/pool-children.ts'
 import { QuietTCPServer } from '../../support/quiet.ts'
 import { microtasks } from '../../support/turns.ts'
@@ -241,6 +242,29 @@ describe.for(backends)('a pool of children (%s)', (backend) => {
     expect(JSON.parse(await child.line())).toEqual({ fulfilled: 3 })
     expect(await child.ended()).toBe(0)
   })
+})
+
+it('has its request aborted where a child dies when the connection had ended already', async () => {
+  // Decrypted here, and passed byte by byte: the connection is not the child's.
+  const server = await new TLSServer({ host: '127.0.0.1', port: 0, ...certificates() }).listen()
+  server.handleError = () => {}
+  const pool = forkPool(ends, { maxChildren: 1 })
+  const ended = deferred<void>()
+  const serving = (async () => {
+    const handler = (request: StreamRequest): Promise<unknown> => {
+      request.whenClosed(() => ended.resolve())
+      return pool.run(request)
+    }
+    const outcomes: Outcome<StreamRequest>[] = []
+    for await (const outcome of parallel(handler)(server)) outcomes.push(outcome)
+    return outcomes
+  })()
+  const pid = Number(await exchangeTLS(server.address, 'answered\n'))
+  await ended.promise
+  process.kill(pid, 'SIGKILL')
+  await server.close()
+  await pool.close()
+  expect(await serving).toMatchObject([{ status: 'aborted', reason: { cause: 'worker-gone' }, ranBy: { pid } }])
 })
 
 it('holds the process while a request waits for a child that has room for it', async () => {

@@ -12,6 +12,11 @@ const ways = {
   async pid(request) {
     await request.wfile.end(`${process.pid}\n`)
   },
+  // Has answered, and goes on all the same.
+  async answered(request) {
+    await ways.pid(request)
+    await new Promise(() => {})
+  },
   async stuck(request) {
     await request.wfile.write(`${process.pid}\n`)
     await request.wfile.flush()
