@@ -87,6 +87,17 @@ const forbidden = [
     to: { path: `^(node:)?(${sockets.join('|')})$|^koffi(/|$)|(^|/)node_modules/koffi/` }
   },
   {
+    name: 'loaded-when-used',
+    comment: 'Most programs need none of these, and an import takes a megabyte of heap: process.getBuiltinModule().',
+    severity: 'error',
+    from: { path: '^lib/', pathNot: [inside('cli'), inside('testing')] },
+    to: {
+      path: '^(node:)?(child_process|cluster|crypto|dns|dns/promises|stream/web|timers/promises|tls)$',
+      dependencyTypesNot: ['type-only'],
+      exoticallyRequired: false
+    }
+  },
+  {
     name: 'only-what-users-install',
     comment: 'lib/ imports Node and the dependencies of package.json, nothing else.',
     severity: 'error',

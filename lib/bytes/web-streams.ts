@@ -1,4 +1,4 @@
-import { ReadableStream, WritableStream } from 'node:stream/web'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
 import type { Request } from '../request.ts'
 
 /** A request as the two streams of the web platform. */
@@ -15,7 +15,8 @@ export interface WebStreams {
  * @param request - the request; its rfile and wfile are the streams' from now on
  */
 export function webStreams(request: Request): WebStreams {
-  const readable = new ReadableStream<Uint8Array>(
+  const web = process.getBuiltinModule('node:stream/web')
+  const readable = new web.ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const bytes = await request.rfile.read()
@@ -26,7 +27,7 @@ export function webStreams(request: Request): WebStreams {
     },
     { highWaterMark: 0 }
   )
-  const writable = new WritableStream<Uint8Array>({
+  const writable = new web.WritableStream<Uint8Array>({
     // Whoever is called back may use the memory again.
     write: (bytes) => request.wfile.write(Buffer.from(bytes)),
     close: () => request.wfile.end(),

@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from 'node:dgram'
-import { lookup } from 'node:dns'
+import type { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { type Address, formatAddress, internetAddress } from '../../address.ts'
 import { ClosedError } from '../../errors.ts'
@@ -23,7 +23,7 @@ import { notDelivered } from './undelivered.ts'
 // dgram looks up the address of each datagram it sends: a numeric one needs no thread of the pool.
 const numericFirst: typeof lookup = ((host: string, options: object, callback: (...result: unknown[]) => void) => {
   const family = isIP(host)
-  if (family === 0) lookup(host, options, callback as never)
+  if (family === 0) process.getBuiltinModule('node:dns').lookup(host, options, callback as never)
   else callback(null, host, family)
 }) as never
 

@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { formatHost } from '../../address.ts'
+import { numericHost } from '../address/numeric-host.ts'
 import { bindSocket } from '../native/bind-socket.ts'
 import { closeOriginal, describe, isIPv6 } from '../native/inherited-socket.ts'
 import { libc } from '../native/libc.ts'
@@ -39,7 +39,7 @@ export class UDPBinding implements DatagramBinding {
   async open(): Promise<number> {
     const { fd: inherited, host, port } = this.#options
     if (inherited !== undefined) return this.#inherit(inherited)
-    const numeric = isIP(host) === 0 ? (await lookup(host, { family: 4 })).address : host
+    const numeric = await numericHost(host, 4)
     const six = numeric.includes(':')
     return datagramSocket(six ? AF_INET6 : AF_INET, this.#options, (fd) => {
       const { reusePort } = this.#options

@@ -1,5 +1,5 @@
-import cluster from 'node:cluster'
 import { show } from '../../arguments.ts'
+import { isClusterWorker } from '../cluster-worker.ts'
 import { libcMissing } from './libc.ts'
 
 /**
@@ -25,7 +25,7 @@ export function isNative(backend: Backend | undefined): boolean {
     case undefined:
     case 'auto':
       // A worker's socket is its primary's, and that has none but Node's.
-      return !nodeIsWanted() && !cluster.isWorker && libcMissing() === undefined
+      return !nodeIsWanted() && !isClusterWorker() && libcMissing() === undefined
     case 'node':
       return false
     case 'native': {

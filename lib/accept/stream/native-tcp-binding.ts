@@ -1,6 +1,5 @@
-import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
 import { formatHost } from '../../address.ts'
+import { numericHost } from '../address/numeric-host.ts'
 import { bindSocket } from '../native/bind-socket.ts'
 import { libc } from '../native/libc.ts'
 import type { NativeBinding } from '../native/native-binding.ts'
@@ -24,7 +23,7 @@ export class NativeTCPBinding implements NativeBinding {
 
   async open(): Promise<number> {
     const { host, port, ipv6Only, reusePort, reuseAddress, backlog } = this.#options
-    const numeric = isIP(host) === 0 ? (await lookup(host)).address : host
+    const numeric = await numericHost(host)
     const six = numeric.includes(':')
     return openSocket(six ? AF_INET6 : AF_INET, SOCK_STREAM, (fd) => {
       if (reuseAddress) setOption(fd, socketOptions.reuseAddress, 1)

@@ -1,7 +1,7 @@
-import cluster from 'node:cluster'
 import type { Server } from 'node:net'
 import { resolve } from 'node:path'
 import { formatPath, type UnixAddress } from '../../address.ts'
+import { isClusterWorker } from '../cluster-worker.ts'
 import { libcMissing } from '../native/libc.ts'
 import { withClaimLock } from '../unix/claim-lock.ts'
 import { PassingSocket } from '../unix/passing-socket.ts'
@@ -39,7 +39,7 @@ export class UnixStreamBinding implements StreamBinding {
     if (isAbstract(path)) await this.#listenNatively(server)
     // Named pipes leave nothing behind.
     else if (process.platform === 'win32') await listening(server, { path, backlog: this.#options.backlog })
-    else if (cluster.isWorker) await this.#share(server, path)
+    else if (isClusterWorker()) await this.#share(server, path)
     else if (libcMissing() === undefined) await this.#listenNatively(server)
     else await this.#listenInPassing(server, path)
     return { family: 'unix', path }

@@ -1,4 +1,4 @@
-import { constants, createHash, type Hash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 import type { NamedContextOptions, TLSOptions } from './tls-options.ts'
 
 // What decides whose certificates are accepted. The certificates that a bundle brings along are trusted too.
@@ -16,7 +16,7 @@ function add(hash: Hash, given: unknown): void {
 }
 
 function trustOf(options: TLSOptions): string {
-  const hash = createHash('sha256')
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256')
   // What Node takes where no sessionIdContext is given.
   hash.update(JSON.stringify([options.sessionIdContext ?? process.argv, options.rejectUnauthorized !== false]))
   for (const name of trustNames) {
@@ -45,6 +45,7 @@ export function resumptionIsUnsafe(options: TLSOptions, named: Iterable<NamedCon
 export function sessionOptions(options: TLSOptions, unsafe: boolean): TLSOptions {
   const { requestCert, sessionIdContext, secureOptions = 0 } = options
   if (requestCert !== true) return options
+  const { SSL_OP_NO_TICKET } = process.getBuiltinModule('node:crypto').constants
   return {
     ...options,
     // Sessions of those who were let in by another trust are not known, whoever shares the ticket keys.
@@ -52,6 +53,6 @@ export function sessionOptions(options: TLSOptions, unsafe: boolean): TLSOptions
       sessionIdContext: trustOf(options)
     }),
     // Node keeps no sessions of its own: without tickets nothing can be resumed.
-    ...(unsafe && Number.isInteger(secureOptions) && { secureOptions: secureOptions | constants.SSL_OP_NO_TICKET })
+    ...(unsafe && Number.isInteger(secureOptions) && { secureOptions: secureOptions | SSL_OP_NO_TICKET })
   }
 }

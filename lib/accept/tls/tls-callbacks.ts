@@ -1,4 +1,5 @@
-import tls, { type TLSSocket } from 'node:tls'
+import type tls from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { show } from '../../arguments.ts'
 import { toError } from '../../outcome.ts'
 import type { TLSOptions } from './tls-options.ts'
@@ -8,7 +9,13 @@ type ALPNCallback = NonNullable<TLSOptions['ALPNCallback']>
 type PSKCallback = NonNullable<TLSOptions['pskCallback']>
 
 // The types know of an interface alone.
-const { SecureContext } = tls as unknown as { readonly SecureContext: abstract new () => tls.SecureContext }
+interface WithClass {
+  readonly SecureContext: abstract new () => tls.SecureContext
+}
+
+function isContext(given: unknown): given is tls.SecureContext {
+  return given instanceof (process.getBuiltinModule('node:tls') as unknown as WithClass).SecureContext
+}
 
 const byKey = new WeakSet<TLSSocket>()
 
@@ -39,7 +46,7 @@ function guardedSNI(own: SNICallback): SNICallback {
       answered = true
       if (thrown) done(toError(thrown))
       // Node 20 crashes in OpenSSL where it is anything else.
-      else if (context === undefined || context === null || context instanceof SecureContext) done(null, context)
+      else if (context === undefined || context === null || isContext(context)) done(null, context)
       else done(new TypeError(`SNICallback must answer with a context of createSecureContext(): got ${show(context)}`))
     }
     // Not within the callback of OpenSSL that it comes from: what it closes there, Node 20 would go on to use.

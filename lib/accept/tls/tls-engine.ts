@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls'
+import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import { text } from '../../arguments.ts'
 import { type StandIn, standIn } from '../stream/stand-in.ts'
 import { Handshake, type HandshakeEnded, type HandshakeOrigin, handshakeUnder, wrapOf } from './handshake.ts'
@@ -169,7 +169,7 @@ export class TLSEngine {
     checkMaterial(what, given)
     const options = guarded(sessionOptions(given, resumptionIsUnsafe(given, ownOptions(named))))
     const server = withMaterial(what, options, () =>
-      createServer({ ...options, allowHalfOpen: true, pauseOnConnect: true })
+      process.getBuiltinModule('node:tls').createServer({ ...options, allowHalfOpen: true, pauseOnConnect: true })
     )
     const { requestCert, rejectUnauthorized } = options
     for (const [name, { context }] of named) server.addContext(name, context)

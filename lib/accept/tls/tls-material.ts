@@ -1,5 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { toError } from '../../outcome.ts'
 import type { SecureContextOptions, TLSOptions } from './tls-options.ts'
 
@@ -25,7 +24,7 @@ function thrownBy(run: () => unknown): unknown {
 }
 
 function isCertificate(given: unknown): boolean {
-  return thrownBy(() => new X509Certificate(given as Bytes)) === undefined
+  return thrownBy(() => new (process.getBuiltinModule('node:crypto').X509Certificate)(given as Bytes)) === undefined
 }
 
 /** An item of `key` or `pfx`: its bytes, or an object that holds them and perhaps a passphrase of their own. */
@@ -37,7 +36,11 @@ function opened(given: unknown, property: 'pem' | 'buf', passphrase: string | un
 
 function keyTrouble(given: unknown, shared: string | undefined): string | undefined {
   const [key, passphrase] = opened(given, 'pem', shared)
-  if (thrownBy(() => createPrivateKey({ key, ...(passphrase !== undefined && { passphrase }) })) === undefined) {
+  if (
+    thrownBy(() =>
+      process.getBuiltinModule('node:crypto').createPrivateKey({ key, ...(passphrase !== undefined && { passphrase }) })
+    ) === undefined
+  ) {
     return undefined
   }
   if (!String(key).includes('ENCRYPTED')) return 'key is not a private key in PEM form'
@@ -46,7 +49,9 @@ function keyTrouble(given: unknown, shared: string | undefined): string | undefi
 
 function pfxTrouble(given: unknown, shared: string | undefined): string | undefined {
   const [pfx, passphrase] = opened(given, 'buf', shared)
-  const error = thrownBy(() => createSecureContext({ pfx, ...(passphrase !== undefined && { passphrase }) }))
+  const error = thrownBy(() =>
+    process.getBuiltinModule('node:tls').createSecureContext({ pfx, ...(passphrase !== undefined && { passphrase }) })
+  )
   if (error === undefined) return undefined
   if (!/mac verify/i.test(toError(error).message)) return 'pfx is not a PKCS#12 bundle with a certificate and its key'
   return passphrase === undefined ? 'pfx is encrypted: give its passphrase' : 'the passphrase does not open pfx'
@@ -99,7 +104,7 @@ export function checkMaterial(what: string, options: TLSOptions): void {
   }
   // Node takes anything for an authority, and then trusts nobody.
   for (const authority of list(ca)) {
-    const error = thrownBy(() => new X509Certificate(authority as Bytes))
+    const error = thrownBy(() => new (process.getBuiltinModule('node:crypto').X509Certificate)(authority as Bytes))
     if (error !== undefined) {
       throw new TypeError(`${what} cannot use its TLS options: ca is not a certificate in PEM form`, { cause: error })
     }
@@ -120,5 +125,5 @@ export function checkMaterial(what: string, options: TLSOptions): void {
 /** A context, or a `TypeError` that says what is wrong. */
 export function secureContext(what: string, options: SecureContextOptions): SecureContext {
   checkMaterial(what, options)
-  return withMaterial(what, options, () => createSecureContext(options))
+  return withMaterial(what, options, () => process.getBuiltinModule('node:tls').createSecureContext(options))
 }

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { basename, dirname } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 
 // An abstract name of the full length is the same whether or not a version of Node pads it.
 const nameLength = 108
@@ -35,14 +33,20 @@ export async function withClaimLock<T>(absolute: string, claim: () => T | Promis
 
 function lockName(absolute: string): string {
   const { dev, ino } = statSync(dirname(absolute), { bigint: true })
-  const hash = createHash('sha256')
+  const hash = process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
     .update(`${dev}:${ino}:${basename(absolute)}`)
     .digest('hex')
   return `\0it-socketserver:claim:${hash}`.padEnd(nameLength, '.')
 }
 
 async function taken(path: string): Promise<Server | undefined> {
-  for (const until = performance.now() + patience; ; await wait(pause)) {
+  for (
+    const until = performance.now() + patience;
+    ;
+    await process.getBuiltinModule('node:timers/promises').setTimeout(pause)
+  ) {
     try {
       return await holding(path)
     } catch (error) {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { closeSync, linkSync, mkdtempSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inUse, look } from './stale-path.ts'
@@ -22,7 +21,7 @@ export class PassingSocket {
   /** @param absolute - the path that it shall have */
   constructor(absolute: string) {
     // libuv takes this name away once more when it closes the socket: it must never become that of another file.
-    const file = randomBytes(8).toString('hex')
+    const file = process.getBuiltinModule('node:crypto').randomBytes(8).toString('hex')
     // Not by join(), which takes the dot for the folder itself, and makes its sibling.
     this.#folder = mkdtempSync(`${dirname(absolute)}/.`)
     this.path = join(this.#folder, file)

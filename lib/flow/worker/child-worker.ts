@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { Parcel } from '../../accept/stream/parcel.ts'
 import type { Runner } from '../../outcome.ts'
 import type { ChildOptions } from './child-options.ts'
@@ -23,12 +23,14 @@ export class ChildWorker extends Worker {
    */
   constructor(moduleURL: string, { env, execArgv }: ChildOptions, host: WorkerHost) {
     super(host)
-    const child = fork(entry('child'), [moduleURL, String(process.pid)], {
-      serialization: 'advanced',
-      execArgv: [...(execArgv ?? inheritedFlags(process.execArgv))],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      ...(env !== undefined && { env })
-    })
+    const child = process
+      .getBuiltinModule('node:child_process')
+      .fork(entry('child'), [moduleURL, String(process.pid)], {
+        serialization: 'advanced',
+        execArgv: [...(execArgv ?? inheritedFlags(process.execArgv))],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        ...(env !== undefined && { env })
+      })
     this.#child = child
     this.runner = { pid: child.pid ?? 0 }
     child.on('message', (message) => host.heard(this, message as WorkerMessage))

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { closeEnd, DescriptorChannel, openChannel } from '../../accept/native/descriptor-channel.ts'
 import type { Parcel } from '../../accept/stream/parcel.ts'
@@ -51,19 +51,21 @@ export class PassedChild extends Worker {
         },
         false
       )
-      this.#child = spawn(
-        process.execPath,
-        [
-          ...(execArgv ?? inheritedFlags(process.execArgv)),
-          fileURLToPath(entry('passed-child')),
-          moduleURL,
-          String(process.pid)
-        ],
-        {
-          stdio: ['ignore', 'inherit', 'inherit', there],
-          ...(env !== undefined && { env })
-        }
-      )
+      this.#child = process
+        .getBuiltinModule('node:child_process')
+        .spawn(
+          process.execPath,
+          [
+            ...(execArgv ?? inheritedFlags(process.execArgv)),
+            fileURLToPath(entry('passed-child')),
+            moduleURL,
+            String(process.pid)
+          ],
+          {
+            stdio: ['ignore', 'inherit', 'inherit', there],
+            ...(env !== undefined && { env })
+          }
+        )
     } catch (error) {
       channel?.close()
       throw error
