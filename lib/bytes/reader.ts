@@ -6,8 +6,8 @@ import { errorOf, type Fault } from '../iterator/fault.ts'
 import type { LineOptions, LinesOptions, ReadOptions, RFile } from '../rfile.ts'
 import type { Writable } from '../wfile.ts'
 import { ByteQueue } from './byte-queue.ts'
-import { iteration } from './iteration.ts'
-import { type Kind, kinds, ParkedRead } from './parked-read.ts'
+import { type Iterated, Iteration } from './iteration.ts'
+import { type Kind, kinds, ParkedRead, type ReadOwner } from './parked-read.ts'
 import { toBuffer } from './to-buffer.ts'
 
 /** Where a reader's bytes come from: it is told when to send and that somebody waits; `push` tells it when to stop. */
@@ -34,7 +34,7 @@ function exactCount(n: number): number {
 }
 
 /** The rfile of every request: see {@link RFile}. One read at a time; the bytes come by `push`, `end` and `fail`. */
-export class ByteReader implements RFile {
+export class ByteReader implements RFile, Iterated {
   readonly #upstream: Upstream | undefined
   readonly #queue = new ByteQueue()
   #highWaterMark = defaultReadHighWaterMark
@@ -161,7 +161,7 @@ export class ByteReader implements RFile {
   lines(options: LinesOptions = {}): AsyncIterableIterator<Buffer> {
     known('lines', options, ['limit', 'chomp', 'signal'])
     const limit = count('limit', options.limit, defaultLineLimit)
-    return this.#iterate<Buffer>(kinds.lineResult, limit, options.chomp === true, options.signal)
+    return new Iteration<Buffer>(this, kinds.lineResult, limit, options.chomp === true, options.signal)
   }
 
   unread(bytes: Writable): void {
@@ -172,35 +172,34 @@ export class ByteReader implements RFile {
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8ArrayList> {
-    return this.#iterate<Uint8ArrayList>(kinds.batch, 0, false)
+    return new Iteration<Uint8ArrayList>(this, kinds.batch, 0, false)
   }
 
-  #iterate<T>(kind: Kind, limit: number, chomp: boolean, signal?: AbortSignal): AsyncIterableIterator<T> {
-    return iteration<T>(
-      {
-        next: (owner) => this.#start(kind, limit, chomp, undefined, owner) as Promise<IteratorResult<T>>,
-        cancel: (owner) => this.#cancel(owner),
-        begun: () => {
-          this.#iterating++
-        },
-        ended: () => this.#iterationEnded()
-      },
-      signal
-    )
+  /** The next result of an iteration. */
+  nextOf(iteration: Iteration<unknown>): Promise<IteratorResult<unknown>> {
+    const { kind, limit, chomp } = iteration
+    return this.#start(kind, limit, chomp, undefined, iteration) as Promise<IteratorResult<unknown>>
   }
 
-  #cancel(owner: () => void): void {
-    if (this.parked && this.#waiting.owner === owner) this.#waiting.resolve(done)
+  /** Ends the read that waits for an iteration, if there is one. */
+  cancel(iteration: Iteration<unknown>): void {
+    if (this.parked && this.#waiting.owner === iteration) this.#waiting.resolve(done)
   }
 
-  #iterationEnded(): void {
+  /** An iteration has begun. */
+  iterationBegan(): void {
+    this.#iterating++
+  }
+
+  /** One has ended, or was left. */
+  iterationEnded(): void {
     if (--this.#iterating > 0) return
     const callback = this.#whenIdle
     this.#whenIdle = undefined
     callback?.()
   }
 
-  #start(kind: Kind, n: number, chomp = false, delimiter?: Buffer, owner?: () => void): Promise<unknown> {
+  #start(kind: Kind, n: number, chomp = false, delimiter?: Buffer, owner?: ReadOwner): Promise<unknown> {
     this.#used = true
     if (this.parked) {
       return rejection(new BusyError('Cannot read: another read of this rfile is waiting'))
@@ -208,12 +207,12 @@ export class ByteReader implements RFile {
     try {
       const result = this.#attempt(kind, n, chomp, delimiter)
       if (result !== notYet) {
-        if (result === done) owner?.()
+        if (result === done) owner?.leave()
         if (!this.#flowing) this.#relieve()
         return Promise.resolve(result)
       }
     } catch (error) {
-      owner?.()
+      owner?.leave()
       return rejection(error)
     }
     const promise = this.#waiting.park(kind, n, chomp, delimiter, owner)
@@ -232,10 +231,10 @@ export class ByteReader implements RFile {
       const result = this.#attempt(waiting.kind, waiting.n, waiting.chomp, waiting.delimiter)
       if (result === notYet) return
       waiting.resolve(result)
-      if (result === done) owner?.()
+      if (result === done) owner?.leave()
     } catch (error) {
       waiting.reject(error)
-      owner?.()
+      owner?.leave()
     }
   }
 

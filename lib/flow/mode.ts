@@ -8,8 +8,8 @@ const done = { done: true, value: undefined } as const
 
 /** How a mode goes about it. */
 export interface ModePlan<R extends Request, V> {
-  /** Serves one request; never rejects. */
-  readonly serve: (request: R) => Promise<Outcome<R, V>>
+  /** Serves one request, and calls back, once, with how it went. */
+  readonly serve: (request: R, finished: (outcome: Outcome<R, V>) => void) => void
   /** Requests at once, those included whose outcome nobody has read. */
   readonly limit: number
   /** Pull a request only while somebody waits for an outcome. */
@@ -94,7 +94,7 @@ export class Mode<R extends Request, V> implements AsyncIterableIterator<Outcome
 
   #begin(request: R): void {
     this.#running++
-    void this.#plan.serve(request).then(this.#finished)
+    this.#plan.serve(request, this.#finished)
     this.#pull()
   }
 

@@ -1,5 +1,5 @@
 import { known, show } from '../arguments.ts'
-import { checkHandler, type Handler, serveRequest } from '../handler/run.ts'
+import { checkHandler, type Handler, serve, serveRequest } from '../handler/run.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'
@@ -72,34 +72,45 @@ export function parallel<R extends Request = Request, V = unknown>(
     throw new TypeError(`Option key must be a function: got ${show(key)}`)
   }
   const limit = limitOption(options.limit, 40)
-  const serve = (request: R): Promise<Outcome<R, Awaited<V>>> => serveRequest(request, handler)
   return (source) => {
-    if (typeof limit === 'number' && key === undefined) return new Mode(source, { serve, limit, onDemand: false })
-    const plan = key === undefined ? { serve } : keyed(key, serve)
-    if (typeof limit === 'number') return new Mode(source, { ...plan, limit, onDemand: false })
-    return new Mode(source, shared(limit, source, plan))
+    if (typeof limit === 'number' && key === undefined) {
+      return new Mode(source, {
+        serve: (request, finished) => serve(request, handler, finished),
+        limit,
+        onDemand: false
+      })
+    }
+    const one = (request: R): Promise<Outcome<R, Awaited<V>>> => serveRequest(request, handler)
+    const order = key === undefined ? undefined : new KeyOrder(key, one)
+    const inOrder = order === undefined ? one : (request: R) => order.serve(request)
+    if (typeof limit !== 'number') return new Mode(source, shared(limit, source, inOrder, order))
+    return new Mode(source, { serve: told(inOrder), limit, onDemand: false, leave: () => order?.leave() })
   }
 }
 
-type Serving<R extends Request, V> = Pick<ModePlan<R, V>, 'serve' | 'leave'>
+type Serve<R extends Request, V> = (request: R) => Promise<Outcome<R, V>>
 
-function keyed<R extends Request, V>(key: (request: R) => unknown, serve: Serving<R, V>['serve']): Serving<R, V> {
-  const order = new KeyOrder(key, serve)
-  return { serve: (request) => order.serve(request), leave: () => order.leave() }
+function told<R extends Request, V>(serveOne: Serve<R, V>): ModePlan<R, V>['serve'] {
+  return (request, finished) => void serveOne(request).then(finished)
 }
 
 // The permit first, then the key: one that waits for its key has its permit.
-function shared<R extends Request, V>(semaphore: Semaphore, source: object, serving: Serving<R, V>): ModePlan<R, V> {
+function shared<R extends Request, V>(
+  semaphore: Semaphore,
+  source: object,
+  inOrder: Serve<R, V>,
+  order: KeyOrder<R, V> | undefined
+): ModePlan<R, V> {
   const turnstile = new Turnstile<R, V>(semaphore, source)
   return {
-    serve: (request) => turnstile.serve(request, serving.serve),
+    serve: told((request) => turnstile.serve(request, inOrder)),
     limit: Number.POSITIVE_INFINITY,
     onDemand: false,
     ask: (pull) => turnstile.ask(pull),
     read: (request) => turnstile.read(request),
     leave: () => {
       turnstile.leave()
-      serving.leave?.()
+      order?.leave()
     }
   }
 }

@@ -1,4 +1,4 @@
-import { checkHandler, type Handler, serveRequest } from '../handler/run.ts'
+import { checkHandler, type Handler, serve } from '../handler/run.ts'
 import type { Outcome } from '../outcome.ts'
 import type { Request } from '../request.ts'
 import type { Stage } from '../stage.ts'
@@ -28,5 +28,6 @@ export function sequential<R extends Request = Request, V = unknown>(
   handler: Handler<R, V>
 ): Stage<R, Outcome<R, Awaited<V>>> {
   checkHandler(handler)
-  return (source) => new Mode(source, { serve: (request) => serveRequest(request, handler), limit: 1, onDemand: true })
+  return (source) =>
+    new Mode(source, { serve: (request, finished) => serve(request, handler, finished), limit: 1, onDemand: true })
 }

@@ -39,6 +39,9 @@ function hasCause(reason: Error, cause: AbortCause): boolean {
   return reason instanceof AbortedError && reason.cause === cause
 }
 
+// What an override returns: a promise, or nothing.
+type Processing = Promise<unknown> | undefined
+
 const notRun = 'The request was refused: processRequest() did not run its work'
 
 /**
@@ -57,29 +60,73 @@ export function isRequest(given: unknown): given is Request {
   return typeof request?.close === 'function' && typeof request.server?.processRequest === 'function'
 }
 
-/** setup → handle → finish, once. */
-class HandlerWork<R extends Request> implements Work {
+/**
+ * One request's life: its work (setup → handle → finish, once), between the hooks of its server.
+ *
+ * While the handler is at work one function waits for it, and this object: each function more that waits takes half a
+ * kilobyte of a parked request, and there may be many thousands.
+ */
+class Service<R extends Request, V> implements Work {
   readonly #request: R
-  readonly #handler: Handler<R>
+  readonly #handler: Handler<R, V>
+  readonly #finished: (outcome: Outcome<R, Awaited<V>>) => void
+  readonly #begun = performance.now()
   #running: Promise<unknown> | undefined
-  /** How it went; not there before it has ended. */
-  settlement: Settlement | undefined
+  // How the work went; not there before it has ended.
+  #settlement: Settlement | undefined
+  // Nothing but the work is to be waited for.
+  #isAll = false
 
-  constructor(request: R, handler: Handler<R>) {
+  constructor(request: R, handler: Handler<R, V>, finished: (outcome: Outcome<R, Awaited<V>>) => void) {
     this.#request = request
     this.#handler = handler
+    this.#finished = finished
+  }
+
+  serve(): void {
+    const request = this.#request
+    request.held = true
+    begin(request)
+    const gone = request.abortReason
+    // Of whoever was cut off before their turn a closing server knows no more: it would neither wait for the handler, nor
+    // tell of it.
+    if (gone !== undefined) {
+      void this.#conclude({ status: 'aborted', reason: gone })
+      return
+    }
+    let processing: Processing
+    try {
+      processing = request.server.processRequest(request, this) as Processing
+    } catch (thrown) {
+      processing = rejection(thrown)
+    }
+    // As a rule it has run the work, and nothing else: then the end of the one is that of the other.
+    this.#isAll = processing !== undefined && processing === this.#running && this.#settlement === undefined
+    if (!this.#isAll) void this.#process(processing)
   }
 
   run(): Promise<unknown> {
     if (this.#running !== undefined) return rejection(new BusyError('Cannot run the work of a request twice'))
-    this.#running = this.#settle()
-    // A processRequest that forgets to return it must not end the process: the outcome tells.
-    mayReject(this.#running)
-    return this.#running
+    const running = this.#settle()
+    this.#running = running
+    if (this.#settlement !== undefined) mayReject(running)
+    return running
   }
 
-  /** How it went, when it has ended: also where `processRequest` did not wait for it, or did not run it. */
-  async ended(): Promise<Settlement> {
+  async #process(processing: Processing): Promise<void> {
+    let settlement: Settlement
+    try {
+      if (processing !== undefined) await processing
+      settlement = this.#settlement ?? (await this.#ended())
+    } catch (thrown) {
+      await this.#ended()
+      settlement = { status: 'rejected', reason: toError(thrown) }
+    }
+    await this.#conclude(settlement)
+  }
+
+  /** How the work went, when it has ended: also where `processRequest` did not wait for it, or did not run it. */
+  async #ended(): Promise<Settlement> {
     // From now on it can't be run any more.
     this.#running ??= this.#refuse()
     try {
@@ -87,14 +134,14 @@ class HandlerWork<R extends Request> implements Work {
     } catch {
       // The settlement tells.
     }
-    return this.settlement as Settlement
+    return this.#settlement as Settlement
   }
 
   async #refuse(): Promise<void> {
-    this.settlement = { status: 'aborted', reason: new AbortedError(notRun, 'refused') }
+    this.#settlement = { status: 'aborted', reason: new AbortedError(notRun, 'refused') }
   }
 
-  // One function for functions and classes: each that waits for another takes half a kilobyte of a parked request.
+  // One function for functions and classes.
   async #settle(): Promise<unknown> {
     try {
       const handler = this.#handler
@@ -117,12 +164,25 @@ class HandlerWork<R extends Request> implements Work {
       if (typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
         throw new TypeError('Cannot serve: the handler is a generator; through() makes a handler of a transform')
       }
-      this.settlement = { status: 'fulfilled', value }
+      this.#settlement = { status: 'fulfilled', value }
       return value
     } catch (thrown) {
       const reason = toError(thrown)
-      this.settlement = { status: 'rejected', reason }
+      this.#settlement = { status: 'rejected', reason }
       throw reason
+    } finally {
+      if (this.#running !== undefined) this.#workEnds(this.#running)
+    }
+  }
+
+  #workEnds(running: Promise<unknown>): void {
+    if (this.#isAll) {
+      // After whoever else waits for it: they have asked before.
+      const goOn = (): void => void this.#conclude(this.#settlement as Settlement)
+      running.then(goOn, goOn)
+    } else {
+      // A processRequest that forgets to return it must not end the process: the outcome tells.
+      mayReject(running)
     }
   }
 
@@ -133,6 +193,46 @@ class HandlerWork<R extends Request> implements Work {
       // The first error is the outcome; the second must not hide it.
       await this.#request.server.noteError(later, this.#request)
     }
+  }
+
+  /** The work has ended: close the request, and tell how it went. */
+  async #conclude(settled: Settlement): Promise<void> {
+    const request = this.#request
+    const { server, abortReason } = request
+    let settlement = settled
+    // A peer that leaves after its handler has ended well was served; where it missed something, the close will tell.
+    if (abortReason !== undefined && !(settlement.status === 'fulfilled' && hasCause(abortReason, 'peer-gone'))) {
+      settlement = { status: 'aborted', reason: abortReason }
+    } else if (settlement.status === 'rejected' && hasCause(settlement.reason, 'worker-gone')) {
+      // A connection that had ended before can't be aborted any more; what served it has not ended, all the same.
+      settlement = { status: 'aborted', reason: settlement.reason }
+    }
+    if (settlement.status !== 'fulfilled' && !hasCause(settlement.reason, 'refused')) {
+      await server.noteError(settlement.reason, request)
+    }
+    try {
+      const closing = server.closeRequest(request, settlement)
+      if (closing !== undefined) await closing
+    } catch (thrown) {
+      const reason = toError(thrown)
+      if (settlement.status === 'fulfilled') {
+        const aborted = reason instanceof AbortedError || request.abortReason !== undefined
+        settlement = { status: aborted ? 'aborted' : 'rejected', reason }
+      }
+      if (reason !== abortReason) await server.noteError(reason, request)
+      request.abort(reason)
+    }
+    const elapsed = performance.now() - this.#begun
+    const { ranBy } = request
+    const outcome = (
+      ranBy === undefined ? { request, elapsed, ...settlement } : { request, elapsed, ...settlement, ranBy }
+    ) as Outcome<R, Awaited<V>>
+    end(outcome)
+    request.held = false
+    // What was cut off at the deadline has been counted then.
+    if (wasCut(request)) server.letGo(request)
+    else server.workEnded(outcome)
+    this.#finished(outcome)
   }
 }
 
@@ -147,61 +247,26 @@ function checkHandle(instance: BaseRequestHandler): BaseRequestHandler {
  *
  * @param request - the request
  * @param handler - who serves it
+ * @param finished - called once, with how it went
+ */
+export function serve<R extends Request, V>(
+  request: R,
+  handler: Handler<R, V>,
+  finished: (outcome: Outcome<R, Awaited<V>>) => void
+): void {
+  new Service(request, handler, finished).serve()
+}
+
+/**
+ * The same, for whoever waits for one: see {@link serve}.
+ *
+ * @param request - the request
+ * @param handler - who serves it
  * @returns how it went; never rejects
  */
-export async function serveRequest<R extends Request, V>(
+export function serveRequest<R extends Request, V>(
   request: R,
   handler: Handler<R, V>
 ): Promise<Outcome<R, Awaited<V>>> {
-  const begun = performance.now()
-  const { server } = request
-  const work = new HandlerWork(request, handler)
-  let settlement: Settlement
-  request.held = true
-  begin(request)
-  const gone = request.abortReason
-  try {
-    // Of whoever was cut off before their turn a closing server knows no more: it would neither wait for the handler, nor
-    // tell of it.
-    const processing = gone === undefined ? server.processRequest(request, work) : undefined
-    if (processing !== undefined) await processing
-    settlement = gone === undefined ? (work.settlement ?? (await work.ended())) : { status: 'aborted', reason: gone }
-  } catch (thrown) {
-    await work.ended()
-    settlement = { status: 'rejected', reason: toError(thrown) }
-  }
-  const { abortReason } = request
-  // A peer that leaves after its handler has ended well was served; where it missed something, the close will tell.
-  if (abortReason !== undefined && !(settlement.status === 'fulfilled' && hasCause(abortReason, 'peer-gone'))) {
-    settlement = { status: 'aborted', reason: abortReason }
-  } else if (settlement.status === 'rejected' && hasCause(settlement.reason, 'worker-gone')) {
-    // A connection that had ended before can't be aborted any more; what served it has not ended, all the same.
-    settlement = { status: 'aborted', reason: settlement.reason }
-  }
-  if (settlement.status !== 'fulfilled' && !hasCause(settlement.reason, 'refused')) {
-    await server.noteError(settlement.reason, request)
-  }
-  try {
-    const closing = server.closeRequest(request, settlement)
-    if (closing !== undefined) await closing
-  } catch (thrown) {
-    const reason = toError(thrown)
-    if (settlement.status === 'fulfilled') {
-      const aborted = reason instanceof AbortedError || request.abortReason !== undefined
-      settlement = { status: aborted ? 'aborted' : 'rejected', reason }
-    }
-    if (reason !== abortReason) await server.noteError(reason, request)
-    request.abort(reason)
-  }
-  const elapsed = performance.now() - begun
-  const { ranBy } = request
-  const outcome = (
-    ranBy === undefined ? { request, elapsed, ...settlement } : { request, elapsed, ...settlement, ranBy }
-  ) as Outcome<R, Awaited<V>>
-  end(outcome)
-  request.held = false
-  // What was cut off at the deadline has been counted then.
-  if (wasCut(request)) server.letGo(request)
-  else server.workEnded(outcome)
-  return outcome
+  return new Promise((resolve) => serve(request, handler, resolve))
 }

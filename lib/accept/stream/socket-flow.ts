@@ -37,7 +37,6 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
   #lingering: Place | undefined
   // There while startTLS(), or the reading of a preface, is under way: nothing is read or sent, but somebody may want to read.
   #suspended: { wanted: boolean } | undefined
-  #told: Sent | undefined
   // Bytes may be in the socket, and no more in the kernel.
   #putBack = false
   /** What comes is dropped: the request was closed. */
@@ -270,8 +269,7 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
   send(chunks: readonly Uint8Array[], bytes: number, sent: Sent): void {
     this.bytesOut += bytes
     this.#context.stats.bytesOut += bytes
-    this.#told = sent
-    this.#wire.send(chunks, bytes, this.#sent)
+    this.#wire.send(chunks, bytes, sent)
   }
 
   finish(finished: Sent): void {
@@ -281,12 +279,6 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
       if (this.discarding) this.#linger()
       finished(error)
     })
-  }
-
-  // One for all sends. The host hears of an error first: what the writer's callers get is the abort it makes of it.
-  readonly #sent: Sent = (error) => {
-    if (error != null) this.failed(error)
-    this.#told?.(error)
   }
 
   overflow(error: LimitExceededError): void {

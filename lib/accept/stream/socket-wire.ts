@@ -172,5 +172,8 @@ export class SocketWire extends Wire {
   }
 
   // One for all sends.
-  readonly #sent: Sent = (error) => this.#told?.(error)
+  readonly #sent: Sent = (error) => {
+    if (error != null) this.host.failed(error)
+    this.#told?.(error)
+  }
 }

@@ -25,7 +25,10 @@ export interface WireHost {
   closed(): void
 }
 
-/** Called once, when what was sent is the kernel's, or with an error. */
+/**
+ * Called once, when what was sent is the kernel's, or with an error. Of that the host of the wire hears first: what the
+ * writer's callers get is the abort that it makes of it.
+ */
 export type Sent = (error?: Error | null) => void
 
 /** The error of bytes whose buffer was detached before they had left. */

@@ -1,4 +1,4 @@
-import { serveRequest } from '../../handler/run.ts'
+import { serve } from '../../handler/run.ts'
 import type { Outcome } from '../../outcome.ts'
 import type { Request } from '../../request.ts'
 import { Mode } from '../mode.ts'
@@ -21,7 +21,7 @@ export class PooledMode<R extends Request> implements AsyncIterableIterator<Outc
     }
     const handler = (request: R): Promise<unknown> => pool.run(request)
     this.#mode = new Mode<R, unknown>(source, {
-      serve: (request) => serveRequest(request, handler),
+      serve: (request, finished) => serve(request, handler, finished),
       limit: pool.limit,
       onDemand: false
     })
