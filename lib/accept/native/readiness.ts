@@ -3,6 +3,15 @@ import { libc } from './libc.ts'
 // Held here, because a poll that nobody holds is collected, with all that waits for it.
 const watched = new Map<number, Readiness>()
 
+let isBound = false
+let isExiting = false
+
+// While Node takes a process down polls still ring, when nothing can be called any more: that would be an abort.
+function closeAtExit(): void {
+  isExiting = true
+  for (const readiness of Array.from(watched.values())) readiness.close()
+}
+
 /**
  * The one owner of a poll: says when a descriptor can be read, to whoever waits at that time.
  *
@@ -25,6 +34,8 @@ export class Readiness {
    */
   constructor(fd: number, wake: () => void) {
     if (!(fd >= 0) || watched.has(fd)) throw new RangeError(`Cannot watch descriptor ${fd}`)
+    if (!isBound) process.once('exit', closeAtExit)
+    isBound = true
     watched.set(fd, this)
     this.#fd = fd
     this.#wake = wake
@@ -33,7 +44,7 @@ export class Readiness {
   /** Wake once, when there is something to read. */
   wait(): void {
     this.#wanted = true
-    if (this.#armed || this.#closed) return
+    if (this.#armed || this.#closed || isExiting) return
     this.#armed = true
     if (this.#poll === undefined) {
       this.#poll = libc().poll(this.#fd, this.#ready)

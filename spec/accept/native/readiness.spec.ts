@@ -157,6 +157,21 @@ describe('readiness', () => {
     expect(code).toBe(0)
   })
 
+  it('does not end the process by a crash where something comes while that ends', async () => {
+    const ended = await runChild(`
+      import { execFileSync } from 'node:child_process'
+      const server = await new lib.TCPServer({ host: '127.0.0.1', port: 0, backend: 'native' }).listen()
+      server.unref()
+      const parked = server.requests().next()
+      const client = "require('node:net').connect(" + server.address.port + ").once('connect', () => process.exit())"
+      process.on('exit', () => {
+        execFileSync(process.execPath, ['--eval', client])
+        void parked
+      })
+    `)
+    expect(ended).toMatchObject({ code: 0, stdout: '', stderr: '' })
+  })
+
   it('is there still after the garbage is collected, though nobody but the kernel knows of it', async () => {
     const { code, stdout, stderr } = await runChild(`
       import { createSocket } from 'node:dgram'
