@@ -63,8 +63,8 @@ export function isRequest(given: unknown): given is Request {
 /**
  * One request's life: its work (setup → handle → finish, once), between the hooks of its server.
  *
- * While the handler is at work one function waits for it, and this object: each function more that waits takes half a
- * kilobyte of a parked request, and there may be many thousands.
+ * While the handler is at work nothing but this object waits for it: each function that waited would take half a kilobyte of
+ * a parked request, and there may be many thousands.
  */
 class Service<R extends Request, V> implements Work {
   readonly #request: R
@@ -101,16 +101,14 @@ class Service<R extends Request, V> implements Work {
       processing = rejection(thrown)
     }
     // As a rule it has run the work, and nothing else: then the end of the one is that of the other.
-    this.#isAll = processing !== undefined && processing === this.#running && this.#settlement === undefined
+    this.#isAll = processing !== undefined && processing === this.#running
     if (!this.#isAll) void this.#process(processing)
   }
 
   run(): Promise<unknown> {
     if (this.#running !== undefined) return rejection(new BusyError('Cannot run the work of a request twice'))
-    const running = this.#settle()
-    this.#running = running
-    if (this.#settlement !== undefined) mayReject(running)
-    return running
+    this.#running = this.#work()
+    return this.#running
   }
 
   async #process(processing: Processing): Promise<void> {
@@ -141,57 +139,87 @@ class Service<R extends Request, V> implements Work {
     this.#settlement = { status: 'aborted', reason: new AbortedError(notRun, 'refused') }
   }
 
-  // One function for functions and classes.
-  async #settle(): Promise<unknown> {
+  // Not an async function: one of those that waits keeps twice as much.
+  #work(): Promise<unknown> {
+    // There as soon as it is set up: from then on it is to finish.
+    let instance: BaseRequestHandler | undefined
+    let handling: unknown
     try {
       const handler = this.#handler
-      let instance: BaseRequestHandler | undefined
       if (isHandlerClass(handler)) {
-        instance = checkHandle(new handler(this.#request))
-        instance.configure()
-        const setting = instance.setup()
-        if (setting !== undefined) await setting
-      }
-      let value: unknown
-      try {
-        value = await (instance === undefined ? (handler as HandlerFunction<R>)(this.#request) : instance.handle())
-      } catch (thrown) {
-        if (instance !== undefined) await this.#finishAfterAll(instance)
-        throw thrown
-      }
-      const finishing = instance?.finish()
-      if (finishing !== undefined) await finishing
-      if (typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
-        throw new TypeError('Cannot serve: the handler is a generator; through() makes a handler of a transform')
-      }
-      this.#settlement = { status: 'fulfilled', value }
-      return value
+        const made = checkHandle(new handler(this.#request))
+        made.configure()
+        const setting = made.setup()
+        if (setting === undefined) {
+          instance = made
+          handling = made.handle()
+        } else {
+          handling = Promise.resolve(setting).then(() => {
+            instance = made
+            return made.handle()
+          })
+        }
+      } else handling = (handler as HandlerFunction<R>)(this.#request)
     } catch (thrown) {
-      const reason = toError(thrown)
-      this.#settlement = { status: 'rejected', reason }
-      throw reason
-    } finally {
-      if (this.#running !== undefined) this.#workEnds(this.#running)
+      handling = rejection(thrown)
     }
+    return Promise.resolve(handling).then(
+      (value) => this.#handled(instance, value),
+      (thrown: unknown) => this.#failed(instance, thrown)
+    )
   }
 
-  #workEnds(running: Promise<unknown>): void {
+  #handled(instance: BaseRequestHandler | undefined, value: unknown): unknown {
+    let finishing: Processing
+    try {
+      finishing = instance?.finish() as Processing
+    } catch (thrown) {
+      throw this.#rejected(thrown)
+    }
+    if (finishing === undefined) return this.#fulfilled(value)
+    return Promise.resolve(finishing).then(
+      () => this.#fulfilled(value),
+      (thrown: unknown) => {
+        throw this.#rejected(thrown)
+      }
+    )
+  }
+
+  async #failed(instance: BaseRequestHandler | undefined, thrown: unknown): Promise<never> {
+    try {
+      await instance?.finish()
+    } catch (later) {
+      // The first error is the outcome; the second must not hide it.
+      await this.#request.server.noteError(later, this.#request)
+    }
+    throw this.#rejected(thrown)
+  }
+
+  #fulfilled(value: unknown): unknown {
+    if (typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
+      const why = 'Cannot serve: the handler is a generator; through() makes a handler of a transform'
+      throw this.#rejected(new TypeError(why))
+    }
+    this.#settle({ status: 'fulfilled', value })
+    return value
+  }
+
+  #rejected(thrown: unknown): Error {
+    const reason = toError(thrown)
+    this.#settle({ status: 'rejected', reason })
+    return reason
+  }
+
+  #settle(settlement: Settlement): void {
+    this.#settlement = settlement
+    const running = this.#running as Promise<unknown>
     if (this.#isAll) {
       // After whoever else waits for it: they have asked before.
-      const goOn = (): void => void this.#conclude(this.#settlement as Settlement)
+      const goOn = (): void => void this.#conclude(settlement)
       running.then(goOn, goOn)
     } else {
       // A processRequest that forgets to return it must not end the process: the outcome tells.
       mayReject(running)
-    }
-  }
-
-  async #finishAfterAll(instance: BaseRequestHandler): Promise<void> {
-    try {
-      await instance.finish()
-    } catch (later) {
-      // The first error is the outcome; the second must not hide it.
-      await this.#request.server.noteError(later, this.#request)
     }
   }
 

@@ -23,15 +23,15 @@ export class StreamRequestHandler<S extends RequestServer = RequestServer>
   implements StreamSettings
 {
   /** Milliseconds that a read may wait for a byte, or a write for the peer; then the request is aborted. Off by default. */
-  timeout: number | undefined
+  declare timeout: number | undefined
   /** Send small writes at once (TCP_NODELAY). As the server's option says, by default. */
-  noDelay: boolean | undefined
+  declare noDelay: boolean | undefined
   /** Bytes held before the peer has to wait: 64 KiB by default. */
-  readHighWaterMark: number | undefined
+  declare readHighWaterMark: number | undefined
   /** Bytes written before `write()` waits: 64 KiB by default. */
-  writeHighWaterMark: number | undefined
+  declare writeHighWaterMark: number | undefined
   /** Bytes written, and not waited for, before the request is aborted: 16 MiB by default. */
-  maxWriteQueue: number | undefined
+  declare maxWriteQueue: number | undefined
 
   /** The connection, whose socket `detach()` gives; a `TypeError` where the request is not one. */
   get connection(): StreamRequest {

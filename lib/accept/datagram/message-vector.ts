@@ -42,6 +42,7 @@ export class MessageVector {
 
   /** How many bytes the nth piece has. */
   setSize(n: number, length: number): void {
+    sizes ??= Array.from({ length: 2_049 }, (_, size) => BigInt(size))
     this.#pieces[n * 2 + 1] = sizes[length] ?? BigInt(length)
   }
 
@@ -72,7 +73,7 @@ export class MessageVector {
 }
 
 // Small numbers, so that none is made for each message.
-const sizes = Array.from({ length: 2_049 }, (_, size) => BigInt(size))
+let sizes: bigint[] | undefined
 
 /** Where bytes lie. */
 export function addressOf(memory: Buffer): bigint {
