@@ -6,10 +6,16 @@ import type { WFile, Writable } from '../wfile.ts'
 import { ChunkList } from './chunk-list.ts'
 import { flushThisTurn } from './flush-turn.ts'
 
+/** Who has something sent. Not a callback: each of many thousands would keep a closure. */
+export interface Sender {
+  /** Called once for each send, when what was sent is the kernel's, or with an error. */
+  sent(error?: Error | null): void
+}
+
 /** Where a writer's bytes go. */
 export interface Outlet {
-  /** Send chunks in order; `sent` is called once, when the kernel has them or with an error. Never before the last did. */
-  send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void
+  /** Send chunks in order, and tell the sender: never before the last did. */
+  send(chunks: readonly Uint8Array[], bytes: number, sender: Sender): void
   /** Tell the peer that this was all; `finished` is called once. */
   finish(finished: (error?: Error | null) => void): void
   /** Writes were piled up past the bound: the peer does not read, and the handler does not wait for it. */
@@ -25,7 +31,7 @@ export const defaultMaxWriteQueue = 16 * 1024 * 1024
 const flushAtOnce = 65_536
 
 /** The wfile of a connection: see {@link WFile}. One send at a time is under way; what comes meanwhile leaves together. */
-export class StreamWriter implements WFile {
+export class StreamWriter implements WFile, Sender {
   readonly #outlet: Outlet
   readonly #chunks = new ChunkList()
   #pending = 0
@@ -143,7 +149,7 @@ export class StreamWriter implements WFile {
   /** Send what was held back, and what comes. */
   release(): void {
     this.#hold = undefined
-    this.#sent()
+    this.sent()
   }
 
   flushTurn(): void {
@@ -175,7 +181,7 @@ export class StreamWriter implements WFile {
     this.#inFlight = bytes
     this.#sending = true
     try {
-      this.#outlet.send(chunks, this.#inFlight, this.#sent)
+      this.#outlet.send(chunks, this.#inFlight, this)
     } catch (error) {
       // Bytes that were taken away meanwhile, say: it must not reach the other writers of this turn.
       this.#sending = false
@@ -185,7 +191,8 @@ export class StreamWriter implements WFile {
     }
   }
 
-  readonly #sent = (error?: Error | null): void => {
+  /** The kernel has what was handed over, or there was an error. */
+  sent(error?: Error | null): void {
     this.#sending = false
     if (this.#error !== undefined) return
     if (error != null) {

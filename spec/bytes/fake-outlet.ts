@@ -1,4 +1,4 @@
-import type { Outlet } from '../../lib/bytes/stream-writer.ts'
+import type { Outlet, Sender } from '../../lib/bytes/stream-writer.ts'
 import type { LimitExceededError } from '../../lib/errors.ts'
 
 /** What a writer has handed over in one go. */
@@ -18,12 +18,12 @@ export class FakeOutlet implements Outlet {
   atOnce = false
   /** What goes wrong where it sends at once. */
   error: Error | undefined
-  #sent: ((error?: Error | null) => void) | undefined
+  #sender: Sender | undefined
   #finished: ((error?: Error | null) => void) | undefined
 
   /** Whether a send is under way. */
   get busy(): boolean {
-    return this.#sent !== undefined
+    return this.#sender !== undefined
   }
 
   /** All that was handed over. */
@@ -31,11 +31,11 @@ export class FakeOutlet implements Outlet {
     return this.sends.map(({ text }) => text).join('')
   }
 
-  send(chunks: readonly Uint8Array[], bytes: number, sent: (error?: Error | null) => void): void {
+  send(chunks: readonly Uint8Array[], bytes: number, sender: Sender): void {
     if (this.busy) throw new Error('two sends at once')
     this.sends.push({ chunks, bytes, text: Buffer.concat(chunks).toString('latin1') })
-    if (this.atOnce) sent(this.error)
-    else this.#sent = sent
+    if (this.atOnce) sender.sent(this.error)
+    else this.#sender = sender
   }
 
   finish(finished: (error?: Error | null) => void): void {
@@ -54,10 +54,10 @@ export class FakeOutlet implements Outlet {
 
   /** The kernel has it, or not. */
   sent(error?: Error): void {
-    const sent = this.#sent
-    this.#sent = undefined
-    if (sent === undefined) throw new Error('nothing is being sent')
-    sent(error)
+    const sender = this.#sender
+    this.#sender = undefined
+    if (sender === undefined) throw new Error('nothing is being sent')
+    sender.sent(error)
   }
 
   /** The end has left, or not. */

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
+import type { Sender } from '../../bytes/stream-writer.ts'
 import { EAGAIN, EINTR, libc } from '../native/libc.ts'
 import { MSG_DONTWAIT, MSG_MORE, MSG_NOSIGNAL } from '../native/message-flags.ts'
 import { EPOLLERR, EPOLLHUP, EPOLLOUT, EPOLLPRI, EPOLLRDHUP, reactor, type Watched } from '../native/reactor.ts'
 import { receive, received, receiveNothing, worthAsking } from '../native/receive.ts'
 import { pausedSocket } from './paused-socket.ts'
 import { SocketWire } from './socket-wire.ts'
-import { type Sent, takenAway, Wire, type WireHost } from './wire.ts'
+import { type Ended, takenAway, Wire, type WireHost } from './wire.ts'
 
 const SHUT_WR = 1
 
@@ -42,8 +43,8 @@ export class NativeWire extends Wire implements Watched {
   #failure: Error | undefined
   // What found no room in the kernel.
   #rest: Uint8Array[] | undefined
-  #told: Sent | undefined
-  #ended: Sent | undefined
+  #sender: Sender | undefined
+  #ended: Ended | undefined
   #timeout = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -106,7 +107,7 @@ export class NativeWire extends Wire implements Watched {
     this.#flowing = false
   }
 
-  override end(ended: Sent): void {
+  override end(ended: Ended): void {
     this.#ended = ended
     if (this.#rest === undefined) this.#endOutput()
   }
@@ -153,14 +154,14 @@ export class NativeWire extends Wire implements Watched {
     else this.#fail(this.#failure)
   }
 
-  protected override transmit(chunks: readonly Uint8Array[], sent: Sent): void {
+  protected override transmit(chunks: readonly Uint8Array[], sender: Sender): void {
     // Whoever waits for it hears of the close.
     if (this.isGone) return
     const left = this.#sendNow(chunks)
-    if (left === undefined) sent()
+    if (left === undefined) sender.sent()
     else {
       this.#rest = left
-      this.#told = sent
+      this.#sender = sender
       this.#watchTime()
       // Of what has failed it hears a turn later.
       if (!this.#watched && this.#failure === undefined) this.#beWatched()
@@ -253,14 +254,14 @@ export class NativeWire extends Wire implements Watched {
     this.#rest = undefined
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const told = this.#told
-    this.#told = undefined
-    told?.()
+    const sender = this.#sender
+    this.#sender = undefined
+    sender?.sent()
     if (this.#ended !== undefined && this.#rest === undefined && !this.isGone) this.#endOutput()
   }
 
   #endOutput(): void {
-    const ended = this.#ended as Sent
+    const ended = this.#ended as Ended
     this.#ended = undefined
     this.#outputOver = true
     // Where the peer has ended, closing says the same. One that has reset can't be told, and all had left.
@@ -271,10 +272,10 @@ export class NativeWire extends Wire implements Watched {
 
   #fail(error: Error): void {
     if (this.isGone) return
-    const told = this.#told
-    this.#told = undefined
+    const sender = this.#sender
+    this.#sender = undefined
     this.host.failed(error)
-    told?.(error)
+    sender?.sent(error)
     this.destroy()
   }
 
@@ -310,7 +311,7 @@ export class NativeWire extends Wire implements Watched {
     this.#fd = -1
     this.#flowing = false
     this.#rest = undefined
-    this.#told = undefined
+    this.#sender = undefined
     clearTimeout(this.#timer)
     if (this.#watched) reactor().forget(fd)
     this.#watched = false

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { ByteReader, type Upstream } from '../../bytes/reader.ts'
-import { type Outlet, StreamWriter } from '../../bytes/stream-writer.ts'
+import { type Outlet, type Sender, StreamWriter } from '../../bytes/stream-writer.ts'
 import { ClosedError, type LimitExceededError } from '../../errors.ts'
 import { limitReached } from '../../events.ts'
 import type { Fault } from '../../iterator/fault.ts'
@@ -14,7 +14,7 @@ import { ReadTimer, type ReadTimerHost } from './read-timer.ts'
 import { SocketWire } from './socket-wire.ts'
 import type { ConnectionContext } from './stream-context.ts'
 import { mergedMarks, type StreamSettings } from './stream-settings.ts'
-import type { Sent, WireHost } from './wire.ts'
+import type { Ended, WireHost } from './wire.ts'
 
 const nothing = Buffer.alloc(0)
 
@@ -266,13 +266,13 @@ export class SocketFlow implements Upstream, Outlet, WireHost, ReadTimerHost, Li
     this.#host.timedOut(timeout)
   }
 
-  send(chunks: readonly Uint8Array[], bytes: number, sent: Sent): void {
+  send(chunks: readonly Uint8Array[], bytes: number, sender: Sender): void {
     this.bytesOut += bytes
     this.#context.stats.bytesOut += bytes
-    this.#wire.send(chunks, bytes, sent)
+    this.#wire.send(chunks, bytes, sender)
   }
 
-  finish(finished: Sent): void {
+  finish(finished: Ended): void {
     this.#wire.end((error) => {
       if (error != null) this.failed(error)
       this.#outputEnded = true

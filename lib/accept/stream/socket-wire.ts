@@ -1,8 +1,9 @@
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { Sender } from '../../bytes/stream-writer.ts'
 import { standIn } from './stand-in.ts'
 import { destroyWedged } from './wedged.ts'
-import { type Sent, Wire, type WireHost } from './wire.ts'
+import { type Ended, Wire, type WireHost } from './wire.ts'
 
 const wireOf = Symbol('wire')
 
@@ -38,7 +39,7 @@ export class SocketWire extends Wire {
   #socket!: Carrier
   #timeout: number | undefined
   #reading = false
-  #told: Sent | undefined
+  #sender: Sender | undefined
 
   /**
    * @param socket - paused and unread, half-open allowed
@@ -97,7 +98,7 @@ export class SocketWire extends Wire {
     socket.resume()
   }
 
-  override end(ended: Sent): void {
+  override end(ended: Ended): void {
     // Node 20 forgets the close_notify where its last record is still being written: the peer takes that for an attack.
     if (this.encrypted) setImmediate(() => this.#socket.end(ended))
     else this.#socket.end(ended)
@@ -148,10 +149,10 @@ export class SocketWire extends Wire {
     this.sendAtOnce()
   }
 
-  protected override transmit(chunks: readonly Uint8Array[], sent: Sent): void {
+  protected override transmit(chunks: readonly Uint8Array[], sender: Sender): void {
     const socket = this.#socket
     if (this.#timeout !== undefined) socket.setTimeout(this.#timeout)
-    this.#told = sent
+    this.#sender = sender
     const last = chunks.length - 1
     if (last > 0) socket.cork()
     for (let i = 0; i < last; i++) socket.write(chunks[i] as Uint8Array)
@@ -172,8 +173,8 @@ export class SocketWire extends Wire {
   }
 
   // One for all sends.
-  readonly #sent: Sent = (error) => {
+  readonly #sent = (error?: Error | null): void => {
     if (error != null) this.host.failed(error)
-    this.#told?.(error)
+    this.#sender?.sent(error)
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Sender } from '../../bytes/stream-writer.ts'
 
 // The least segment that a TCP peer must take.
 const smallestSegment = 536
@@ -25,11 +26,8 @@ export interface WireHost {
   closed(): void
 }
 
-/**
- * Called once, when what was sent is the kernel's, or with an error. Of that the host of the wire hears first: what the
- * writer's callers get is the abort that it makes of it.
- */
-export type Sent = (error?: Error | null) => void
+/** Called once, when the end of the output is the kernel's, or with an error. */
+export type Ended = (error?: Error | null) => void
 
 /** The error of bytes whose buffer was detached before they had left. */
 export function takenAway(what: string): TypeError {
@@ -78,13 +76,15 @@ export abstract class Wire {
   /** Read no more, until another wire takes the place of this one. */
   abstract suspend(): void
   /** End the output. */
-  abstract end(ended: Sent): void
+  abstract end(ended: Ended): void
   /** Let go at once. */
   abstract destroy(): void
   /** Take the socket out, for good. */
   abstract release(): Socket
-  /** Send chunks in order. */
-  protected abstract transmit(chunks: readonly Uint8Array[], sent: Sent): void
+  /**
+   * Send chunks in order. Of an error the host hears first: what the writer's callers get is the abort that it makes of it.
+   */
+  protected abstract transmit(chunks: readonly Uint8Array[], sender: Sender): void
   /** Set TCP_NODELAY. */
   protected abstract setNoDelay(on: boolean): void
 
@@ -100,13 +100,13 @@ export abstract class Wire {
   }
 
   /** Send chunks in order; one call at a time. Throws where bytes of them were taken away meanwhile. */
-  send(chunks: readonly Uint8Array[], bytes: number, sent: Sent): void {
+  send(chunks: readonly Uint8Array[], bytes: number, sender: Sender): void {
     checkWhole(chunks, bytes)
     // A first send that fits a segment leaves at once anyway: most short connections are spared the system call.
     if (this.#noDelay === 'wanted' && (this.#sentAny || bytes > smallestSegment)) this.sendAtOnce()
     this.#sentAny = true
     const separate = chunks.length === 1 || (bytes > joinUpTo && bytes >= chunks.length * smallChunk)
-    this.transmit(separate ? chunks : [Buffer.concat(chunks, bytes)], sent)
+    this.transmit(separate ? chunks : [Buffer.concat(chunks, bytes)], sender)
   }
 
   /** Set TCP_NODELAY now, where it is wanted: the next small write would wait for an acknowledgement. */

@@ -159,7 +159,7 @@ describe('whoever wants no more for now', () => {
 it('drops at the close what came, and hears of the end that came, while only room to write was waited for', async () => {
   const { wire, host, peer } = wired(unixPair(), true)
   const sent: unknown[] = []
-  wire.send([Buffer.alloc(4_000_000)], 4_000_000, (error) => sent.push(error))
+  wire.send([Buffer.alloc(4_000_000)], 4_000_000, { sent: (error) => sent.push(error) })
   peer.send('unread')
   peer.end()
   while (sent.length === 0) if (peer.receive() === undefined) await turns()
@@ -185,9 +185,11 @@ describe('what finds no room', () => {
     const { wire, host, peer } = wired(narrow(tcpPair()))
     const chunks = Array.from({ length: 60 }, (_, i) => Buffer.alloc(10_007, i))
     const sent: unknown[] = []
-    wire.send(chunks, 60 * 10_007, (error) => {
-      sent.push(error)
-      wire.end((failure) => sent.push(failure))
+    wire.send(chunks, 60 * 10_007, {
+      sent(error) {
+        sent.push(error)
+        wire.end((failure) => sent.push(failure))
+      }
     })
     expect(sent).toEqual([])
     const got: Buffer[] = []
@@ -204,7 +206,7 @@ describe('what finds no room', () => {
     const { wire, host, peer } = wired(narrow(unixPair()), true)
     const taken = new Uint8Array(1_000_000)
     const sent: unknown[] = []
-    wire.send([taken, Buffer.from('tail')], taken.length + 4, (error) => sent.push(error?.name))
+    wire.send([taken, Buffer.from('tail')], taken.length + 4, { sent: (error) => sent.push(error?.name) })
     structuredClone(taken.buffer, { transfer: [taken.buffer] })
     let last: Buffer = Buffer.alloc(0)
     for (let bytes = peer.receive(); bytes === undefined || bytes.length > 0; bytes = peer.receive()) {
@@ -219,7 +221,7 @@ describe('what finds no room', () => {
   it('is told of a peer that goes', async () => {
     const { wire, host, peer } = wired(narrow(tcpPair()))
     const sent: unknown[] = []
-    wire.send([Buffer.alloc(4_000_000)], 4_000_000, (error) => sent.push(error?.message))
+    wire.send([Buffer.alloc(4_000_000)], 4_000_000, { sent: (error) => sent.push(error?.message) })
     await turns(3)
     peer.reset()
     await until(() => host.told.includes('closed'))

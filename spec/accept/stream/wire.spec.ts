@@ -42,7 +42,7 @@ const host: WireHost = {
 }
 
 function send(wire: Wire, text: string): void {
-  wire.send([Buffer.from(text)], text.length, () => {})
+  wire.send([Buffer.from(text)], text.length, { sent() {} })
 }
 
 it('writes before anything is read, and after', async () => {
