@@ -42,7 +42,8 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     this.kind = kind
     this.limit = limit
     this.chomp = chomp
-    this.#signal = signal
+    // From JavaScript it may be null.
+    this.#signal = signal ?? undefined
   }
 
   [Symbol.asyncIterator](): this {

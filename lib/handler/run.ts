@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { begin, end, wasCut } from '../accept/request/life.ts'
 import { show } from '../arguments.ts'
 import { type AbortCause, AbortedError, BusyError } from '../errors.ts'
-import { mayReject, rejection } from '../iterator/deferred.ts'
+import { mayReject, rejection, settled } from '../iterator/deferred.ts'
 import { type Outcome, type Settlement, toError } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
 import { BaseRequestHandler, handlerBrand } from './base.ts'
@@ -60,6 +60,22 @@ export function isRequest(given: unknown): given is Request {
   return typeof request?.close === 'function' && typeof request.server?.processRequest === 'function'
 }
 
+/** What a service does when it has ended, or where a hook of its server that must not throw has thrown. */
+interface Told<R extends Request, V> {
+  readonly finished: (outcome: Outcome<R, Awaited<V>>) => void
+  /** Left out by whoever has nobody to tell: then it is an unhandled rejection. */
+  readonly failed?: (error: unknown) => void
+}
+
+function rejected(thrown: unknown): Settlement {
+  try {
+    return { status: 'rejected', reason: toError(thrown) }
+  } catch (error) {
+    // It can't even be shown.
+    return { status: 'rejected', reason: toError(error) }
+  }
+}
+
 /**
  * One request's life: its work (setup → handle → finish, once), between the hooks of its server.
  *
@@ -69,18 +85,16 @@ export function isRequest(given: unknown): given is Request {
 class Service<R extends Request, V> implements Work {
   readonly #request: R
   readonly #handler: Handler<R, V>
-  readonly #finished: (outcome: Outcome<R, Awaited<V>>) => void
+  readonly #told: Told<R, V>
   readonly #begun = performance.now()
   #running: Promise<unknown> | undefined
-  // How the work went; not there before it has ended.
-  #settlement: Settlement | undefined
-  // Nothing but the work is to be waited for.
-  #isAll = false
+  // Whether processRequest has returned.
+  #wasAsked = false
 
-  constructor(request: R, handler: Handler<R, V>, finished: (outcome: Outcome<R, Awaited<V>>) => void) {
+  constructor(request: R, handler: Handler<R, V>, told: Told<R, V>) {
     this.#request = request
     this.#handler = handler
-    this.#finished = finished
+    this.#told = told
   }
 
   serve(): void {
@@ -91,7 +105,7 @@ class Service<R extends Request, V> implements Work {
     // Of whoever was cut off before their turn a closing server knows no more: it would neither wait for the handler, nor
     // tell of it.
     if (gone !== undefined) {
-      void this.#conclude({ status: 'aborted', reason: gone })
+      this.#end({ status: 'aborted', reason: gone })
       return
     }
     let processing: Processing
@@ -100,43 +114,50 @@ class Service<R extends Request, V> implements Work {
     } catch (thrown) {
       processing = rejection(thrown)
     }
-    // As a rule it has run the work, and nothing else: then the end of the one is that of the other.
-    this.#isAll = processing !== undefined && processing === this.#running
-    if (!this.#isAll) void this.#process(processing)
+    this.#wasAsked = true
+    const running = this.#running
+    if (running !== undefined && processing === running) {
+      // As a rule it has run the work, and nothing else: then the end of the one is that of the other.
+      running.then(
+        (value) => this.#end({ status: 'fulfilled', value }),
+        (thrown: unknown) => this.#end(rejected(thrown))
+      )
+    } else {
+      if (running !== undefined) mayReject(running)
+      void this.#process(processing).then((settlement) => this.#end(settlement))
+    }
   }
 
   run(): Promise<unknown> {
     if (this.#running !== undefined) return rejection(new BusyError('Cannot run the work of a request twice'))
     this.#running = this.#work()
+    // A processRequest that forgets to return it must not end the process: the outcome tells.
+    if (this.#wasAsked) mayReject(this.#running)
     return this.#running
   }
 
-  async #process(processing: Processing): Promise<void> {
-    let settlement: Settlement
+  async #process(processing: Processing): Promise<Settlement> {
     try {
       if (processing !== undefined) await processing
-      settlement = this.#settlement ?? (await this.#ended())
     } catch (thrown) {
       await this.#ended()
-      settlement = { status: 'rejected', reason: toError(thrown) }
+      return rejected(thrown)
     }
-    await this.#conclude(settlement)
+    return this.#ended()
   }
 
   /** How the work went, when it has ended: also where `processRequest` did not wait for it, or did not run it. */
   async #ended(): Promise<Settlement> {
-    // From now on it can't be run any more.
-    this.#running ??= this.#refuse()
-    try {
-      await this.#running
-    } catch {
-      // The settlement tells.
+    if (this.#running === undefined) {
+      // From now on it can't be run any more.
+      this.#running = settled
+      return { status: 'aborted', reason: new AbortedError(notRun, 'refused') }
     }
-    return this.#settlement as Settlement
-  }
-
-  async #refuse(): Promise<void> {
-    this.#settlement = { status: 'aborted', reason: new AbortedError(notRun, 'refused') }
+    try {
+      return { status: 'fulfilled', value: await this.#running }
+    } catch (thrown) {
+      return rejected(thrown)
+    }
   }
 
   // Not an async function: one of those that waits keeps twice as much.
@@ -170,19 +191,8 @@ class Service<R extends Request, V> implements Work {
   }
 
   #handled(instance: BaseRequestHandler | undefined, value: unknown): unknown {
-    let finishing: Processing
-    try {
-      finishing = instance?.finish() as Processing
-    } catch (thrown) {
-      throw this.#rejected(thrown)
-    }
-    if (finishing === undefined) return this.#fulfilled(value)
-    return Promise.resolve(finishing).then(
-      () => this.#fulfilled(value),
-      (thrown: unknown) => {
-        throw this.#rejected(thrown)
-      }
-    )
+    const finishing = instance?.finish()
+    return finishing === undefined ? checkValue(value) : Promise.resolve(finishing).then(() => checkValue(value))
   }
 
   async #failed(instance: BaseRequestHandler | undefined, thrown: unknown): Promise<never> {
@@ -192,46 +202,27 @@ class Service<R extends Request, V> implements Work {
       // The first error is the outcome; the second must not hide it.
       await this.#request.server.noteError(later, this.#request)
     }
-    throw this.#rejected(thrown)
+    throw thrown
   }
 
-  #fulfilled(value: unknown): unknown {
-    if (typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
-      const why = 'Cannot serve: the handler is a generator; through() makes a handler of a transform'
-      throw this.#rejected(new TypeError(why))
-    }
-    this.#settle({ status: 'fulfilled', value })
-    return value
-  }
-
-  #rejected(thrown: unknown): Error {
-    const reason = toError(thrown)
-    this.#settle({ status: 'rejected', reason })
-    return reason
-  }
-
-  #settle(settlement: Settlement): void {
-    this.#settlement = settlement
-    const running = this.#running as Promise<unknown>
-    if (this.#isAll) {
-      // After whoever else waits for it: they have asked before.
-      const goOn = (): void => void this.#conclude(settlement)
-      running.then(goOn, goOn)
-    } else {
-      // A processRequest that forgets to return it must not end the process: the outcome tells.
-      mayReject(running)
-    }
+  #end(settlement: Settlement): void {
+    const ended = this.#conclude(settlement)
+    if (this.#told.failed !== undefined) ended.catch(this.#told.failed)
   }
 
   /** The work has ended: close the request, and tell how it went. */
-  async #conclude(settled: Settlement): Promise<void> {
+  async #conclude(work: Settlement): Promise<void> {
     const request = this.#request
     const { server, abortReason } = request
-    let settlement = settled
+    let settlement = work
     // A peer that leaves after its handler has ended well was served; where it missed something, the close will tell.
     if (abortReason !== undefined && !(settlement.status === 'fulfilled' && hasCause(abortReason, 'peer-gone'))) {
       settlement = { status: 'aborted', reason: abortReason }
-    } else if (settlement.status === 'rejected' && hasCause(settlement.reason, 'worker-gone')) {
+    } else if (
+      settlement.status === 'rejected' &&
+      request.ranBy !== undefined &&
+      hasCause(settlement.reason, 'worker-gone')
+    ) {
       // A connection that had ended before can't be aborted any more; what served it has not ended, all the same.
       settlement = { status: 'aborted', reason: settlement.reason }
     }
@@ -260,8 +251,15 @@ class Service<R extends Request, V> implements Work {
     // What was cut off at the deadline has been counted then.
     if (wasCut(request)) server.letGo(request)
     else server.workEnded(outcome)
-    this.#finished(outcome)
+    this.#told.finished(outcome)
   }
+}
+
+function checkValue(value: unknown): unknown {
+  if (typeof value === 'object' && Object.prototype.toString.call(value) === '[object AsyncGenerator]') {
+    throw new TypeError('Cannot serve: the handler is a generator; through() makes a handler of a transform')
+  }
+  return value
 }
 
 function checkHandle(instance: BaseRequestHandler): BaseRequestHandler {
@@ -282,7 +280,7 @@ export function serve<R extends Request, V>(
   handler: Handler<R, V>,
   finished: (outcome: Outcome<R, Awaited<V>>) => void
 ): void {
-  new Service(request, handler, finished).serve()
+  new Service(request, handler, { finished }).serve()
 }
 
 /**
@@ -290,11 +288,11 @@ export function serve<R extends Request, V>(
  *
  * @param request - the request
  * @param handler - who serves it
- * @returns how it went; never rejects
+ * @returns how it went; rejects only where a hook of the server that must not throw has thrown
  */
 export function serveRequest<R extends Request, V>(
   request: R,
   handler: Handler<R, V>
 ): Promise<Outcome<R, Awaited<V>>> {
-  return new Promise((resolve) => serve(request, handler, resolve))
+  return new Promise((finished, failed) => new Service(request, handler, { finished, failed }).serve())
 }

@@ -23,15 +23,15 @@ export class StreamRequestHandler<S extends RequestServer = RequestServer>
   implements StreamSettings
 {
   /** Milliseconds that a read may wait for a byte, or a write for the peer; then the request is aborted. Off by default. */
-  declare timeout: number | undefined
+  timeout: number | undefined
   /** Send small writes at once (TCP_NODELAY). As the server's option says, by default. */
-  declare noDelay: boolean | undefined
+  noDelay: boolean | undefined
   /** Bytes held before the peer has to wait: 64 KiB by default. */
-  declare readHighWaterMark: number | undefined
+  readHighWaterMark: number | undefined
   /** Bytes written before `write()` waits: 64 KiB by default. */
-  declare writeHighWaterMark: number | undefined
+  writeHighWaterMark: number | undefined
   /** Bytes written, and not waited for, before the request is aborted: 16 MiB by default. */
-  declare maxWriteQueue: number | undefined
+  maxWriteQueue: number | undefined
 
   /** The connection, whose socket `detach()` gives; a `TypeError` where the request is not one. */
   get connection(): StreamRequest {

@@ -3,13 +3,20 @@ import { libc } from './libc.ts'
 // Held here, because a poll that nobody holds is collected, with all that waits for it.
 const watched = new Map<number, Readiness>()
 
-let isBound = false
 let isExiting = false
+let watchesExit = false
 
 // While Node takes a process down polls still ring, when nothing can be called any more: that would be an abort.
-function closeAtExit(): void {
+function stopAtExit(): void {
   isExiting = true
-  for (const readiness of Array.from(watched.values())) readiness.close()
+  for (const readiness of watched.values()) readiness.rest()
+  // It was not the end: somebody has but said so.
+  setImmediate(goOn).unref()
+}
+
+function goOn(): void {
+  isExiting = false
+  for (const readiness of watched.values()) readiness.goOn()
 }
 
 /**
@@ -34,8 +41,9 @@ export class Readiness {
    */
   constructor(fd: number, wake: () => void) {
     if (!(fd >= 0) || watched.has(fd)) throw new RangeError(`Cannot watch descriptor ${fd}`)
-    if (!isBound) process.once('exit', closeAtExit)
-    isBound = true
+    // Before others, one of which may throw.
+    if (!watchesExit) process.prependListener('exit', stopAtExit)
+    watchesExit = true
     watched.set(fd, this)
     this.#fd = fd
     this.#wake = wake
@@ -57,6 +65,17 @@ export class Readiness {
     this.#holds = holds
     if (holds) this.#poll?.ref()
     else this.#poll?.unref()
+  }
+
+  /** Wake nobody for now. */
+  rest(): void {
+    if (this.#armed) this.#poll?.stop()
+    this.#armed = false
+  }
+
+  /** After a rest. */
+  goOn(): void {
+    if (this.#wanted) this.wait()
   }
 
   /** Before the descriptor is closed. Safe to call twice. */

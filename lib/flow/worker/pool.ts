@@ -102,7 +102,9 @@ export class WorkerPool implements StaffHost {
 
   heard(worker: Worker, message: WorkerMessage): void {
     worker.unanswered = 0
-    if (worker.isBroken || !isMessage(message)) return
+    if (!isMessage(message)) return
+    // But for what it has begun, which nobody else may: that it has said before it could know of this.
+    if (worker.isBroken && message.type !== 'claim') return
     switch (message.type) {
       case 'ready':
         this.#staff.started(worker)

@@ -67,7 +67,13 @@ export class Staff {
     for (const worker of this.#workers) {
       const { jobs, offered } = worker
       inFlight += jobs.size
-      if (!worker.isReady || worker.isLeaving || offered.size >= worker.mostOffered || jobs.size >= maxInFlight)
+      if (
+        !worker.isReady ||
+        worker.isLeaving ||
+        worker.isBroken ||
+        offered.size >= worker.mostOffered ||
+        jobs.size >= maxInFlight
+      )
         continue
       if (worker.served >= requestsPerWorker) continue
       if (worker.restsUntil > 0) {

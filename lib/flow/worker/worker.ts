@@ -35,7 +35,7 @@ export abstract class Worker implements Messenger {
   restsUntil = 0
   /** How often in a row it could not, while it had nothing else to do. */
   misses = 0
-  /** Whether it has said what can't be: it is being ended, and nothing that it says is believed any more. */
+  /** Whether it has said what can't be: it is being ended, and nothing but a claim is believed any more. */
   isBroken = false
   /** What it has said of its end. */
   lastWords: Error | undefined

@@ -172,6 +172,20 @@ describe('readiness', () => {
     expect(ended).toMatchObject({ code: 0, stdout: '', stderr: '' })
   })
 
+  it('goes on where somebody says that the process ends, and it does not', async () => {
+    const { code, stdout, stderr } = await runChild(`
+      import { connect } from 'node:net'
+      const server = await new lib.TCPServer({ host: '127.0.0.1', port: 0, backend: 'native' }).listen()
+      void server.serveForever(lib.parallel(async (request) => { await request.wfile.write('served') }))
+      setImmediate(() => {
+        process.emit('exit', 0)
+        const client = connect(server.address.port, '127.0.0.1').on('data', (bytes) => console.log(String(bytes)))
+        client.on('end', () => { client.end(); server.close() })
+      })
+    `)
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'served\n', stderr: '' })
+  })
+
   it('is there still after the garbage is collected, though nobody but the kernel knows of it', async () => {
     const { code, stdout, stderr } = await runChild(`
       import { createSocket } from 'node:dgram'

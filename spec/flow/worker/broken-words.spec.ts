@@ -2,11 +2,14 @@ import { fstatSync, openSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { closeEnd, DescriptorChannel, hasChannels, openChannel } from '../../../lib/accept/native/descriptor-channel.ts'
 import { libc } from '../../../lib/accept/native/libc.ts'
-import { type AbortedError, forked, type Outcome, type StreamRequest, threads } from '../../../lib/index.ts'
+import { MessageRequest } from '../../../lib/accept/request/message-request.ts'
+import { WorkerPool } from '../../../lib/flow/worker/pool.ts'
+import { type AbortedError, BaseServer, forked, type Outcome, type StreamRequest, threads } from '../../../lib/index.ts'
+import { HostileWorker } from '../../property/fuzz/hostile-worker.ts'
 import { exchange } from '../../support/peers.ts'
 import { descriptorsOf } from '../../support/pool-children.ts'
 import { QuietTCPServer } from '../../support/quiet.ts'
-import { turns } from '../../support/turns.ts'
+import { turns, watch } from '../../support/turns.ts'
 import { checkNothingUnhandled } from '../../support/unhandled.ts'
 
 checkNothingUnhandled()
@@ -65,6 +68,48 @@ describe.for(ways)('what a worker says that is none of its messages, $name,', ({
     const reason = first?.status === 'fulfilled' ? undefined : (first?.reason as AbortedError)
     expect(reason).toMatchObject({ cause: 'worker-gone', origin: { message: expect.stringContaining('It said') } })
   })
+})
+
+it('ends what a broken worker had begun before that was known, and gives it to nobody else', async () => {
+  const workers: HostileWorker[] = []
+  const pool = new WorkerPool({
+    noun: 'thread',
+    launch(host) {
+      const worker = new HostileWorker(host)
+      workers.push(worker)
+      queueMicrotask(() => worker.say({ type: 'ready' }))
+      return worker
+    },
+    passes: 'nothing',
+    maxWorkers: 1,
+    maxInFlight: 16,
+    limit: 16,
+    requestsPerWorker: Number.POSITIVE_INFINITY,
+    spares: 1,
+    timeout: Number.POSITIVE_INFINITY,
+    startTimeout: Number.POSITIVE_INFINITY
+  })
+  const server = new BaseServer()
+  const runs = [1, 2].map(() => watch(pool.run(new MessageRequest({ server, packet: 'ping', reply() {} }))))
+  while ((workers[0]?.offered.size ?? 0) < 2) await turns()
+  const worker = workers[0] as HostileWorker
+  worker.say({ type: 'claim', id: 1 })
+  worker.say({ type: 'credit', id: 1, bytes: -1 })
+  expect(worker.isKilled).toBe(true)
+  // Both were on their way by then.
+  worker.say({ type: 'claim', id: 2 })
+  const report = { status: 'fulfilled', value: undefined, error: undefined, notes: [], reply: undefined }
+  worker.say({ type: 'report', id: 2, ...report, bytesIn: 4, bytesOut: 0 })
+  while (runs.some(({ state }) => state === 'pending')) await turns()
+  expect(runs.map(({ reason }) => (reason as AbortedError).cause)).toEqual(['worker-gone', 'worker-gone'])
+  expect(
+    workers
+      .slice(1)
+      .flatMap(({ told }) => told)
+      .filter(({ type }) => type === 'take')
+  ).toEqual([])
+  for (const other of workers.slice(1)) other.die()
+  await pool.close({ deadline: 0 })
 })
 
 describe.runIf(hasChannels())('a channel of our own', () => {
