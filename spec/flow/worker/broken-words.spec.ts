@@ -3,9 +3,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { closeEnd, DescriptorChannel, hasChannels, openChannel } from '../../../lib/accept/native/descriptor-channel.ts'
 import { libc } from '../../../lib/accept/native/libc.ts'
 import { MessageRequest } from '../../../lib/accept/request/message-request.ts'
-import { WorkerPool } from '../../../lib/flow/worker/pool.ts'
 import { type AbortedError, BaseServer, forked, type Outcome, type StreamRequest, threads } from '../../../lib/index.ts'
-import { HostileWorker } from '../../property/fuzz/hostile-worker.ts'
+import { type HostileWorker, hostilePool } from '../../property/fuzz/hostile-worker.ts'
 import { exchange } from '../../support/peers.ts'
 import { descriptorsOf } from '../../support/pool-children.ts'
 import { QuietTCPServer } from '../../support/quiet.ts'
@@ -72,22 +71,9 @@ describe.for(ways)('what a worker says that is none of its messages, $name,', ({
 
 it('ends what a broken worker had begun before that was known, and gives it to nobody else', async () => {
   const workers: HostileWorker[] = []
-  const pool = new WorkerPool({
-    noun: 'thread',
-    launch(host) {
-      const worker = new HostileWorker(host)
-      workers.push(worker)
-      queueMicrotask(() => worker.say({ type: 'ready' }))
-      return worker
-    },
-    passes: 'nothing',
-    maxWorkers: 1,
-    maxInFlight: 16,
-    limit: 16,
-    requestsPerWorker: Number.POSITIVE_INFINITY,
-    spares: 1,
-    timeout: Number.POSITIVE_INFINITY,
-    startTimeout: Number.POSITIVE_INFINITY
+  const pool = hostilePool((worker) => {
+    workers.push(worker)
+    queueMicrotask(() => worker.say({ type: 'ready' }))
   })
   const server = new BaseServer()
   const runs = [1, 2].map(() => watch(pool.run(new MessageRequest({ server, packet: 'ping', reply() {} }))))

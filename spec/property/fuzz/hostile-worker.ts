@@ -60,6 +60,30 @@ export class HostileWorker extends Worker {
   }
 }
 
+/**
+ * A pool of one worker at a time.
+ *
+ * @param launched - gets each of them
+ */
+export function hostilePool(launched: (worker: HostileWorker) => void): WorkerPool {
+  return new WorkerPool({
+    noun: 'child',
+    launch(host: WorkerHost) {
+      const worker = new HostileWorker(host)
+      launched(worker)
+      return worker
+    },
+    passes: 'nothing',
+    maxWorkers: 1,
+    maxInFlight: 16,
+    limit: 16,
+    requestsPerWorker: Number.POSITIVE_INFINITY,
+    spares: 1,
+    timeout: Number.POSITIVE_INFINITY,
+    startTimeout: Number.POSITIVE_INFINITY
+  })
+}
+
 /** A server that notes nothing. */
 class SilentServer extends BaseServer {
   notes = 0
@@ -78,22 +102,7 @@ export class Siege {
   readonly server = new SilentServer()
 
   private constructor() {
-    this.#pool = new WorkerPool({
-      noun: 'child',
-      launch: (host: WorkerHost) => {
-        const worker = new HostileWorker(host)
-        this.#workers.push(worker)
-        return worker
-      },
-      passes: 'nothing',
-      maxWorkers: 1,
-      maxInFlight: 16,
-      limit: 16,
-      requestsPerWorker: Number.POSITIVE_INFINITY,
-      spares: 1,
-      timeout: Number.POSITIVE_INFINITY,
-      startTimeout: Number.POSITIVE_INFINITY
-    })
+    this.#pool = hostilePool((worker) => this.#workers.push(worker))
   }
 
   /** With so many requests of each kind, numbered from 1 on, in turns: a message, a connection. */
