@@ -67,6 +67,31 @@ interface Told<R extends Request, V> {
   readonly failed?: (error: unknown) => void
 }
 
+type Hook = (...given: never) => unknown
+
+/** The hooks in which a request is served. */
+interface Ways {
+  readonly processRequest: Hook
+  readonly finishRequest?: Hook
+}
+
+const plain = new WeakSet<Hook>()
+
+/**
+ * Say of the hooks of a class that they run the work of a request, and nothing else: where a server has no others, its
+ * requests wait in less memory.
+ */
+export function arePlain(hooks: object): void {
+  const { processRequest, finishRequest } = hooks as Required<Ways>
+  plain.add(processRequest).add(finishRequest)
+}
+
+/** Whether something beside the work may run, or the work in a context of its own. */
+function hasOwnWays(server: object): boolean {
+  const { processRequest, finishRequest } = server as Ways
+  return !plain.has(processRequest) || finishRequest === undefined || !plain.has(finishRequest)
+}
+
 function rejected(thrown: unknown): Settlement {
   try {
     return { status: 'rejected', reason: toError(thrown) }
@@ -90,6 +115,8 @@ class Service<R extends Request, V> implements Work {
   #running: Promise<unknown> | undefined
   // Whether processRequest has returned.
   #wasAsked = false
+  // Its end is asked for when it comes. Not where the server has its own ways: whoever asks then asks in their context.
+  #isWatchedLate = false
 
   constructor(request: R, handler: Handler<R, V>, told: Told<R, V>) {
     this.#request = request
@@ -118,10 +145,8 @@ class Service<R extends Request, V> implements Work {
     const running = this.#running
     if (running !== undefined && processing === running) {
       // As a rule it has run the work, and nothing else: then the end of the one is that of the other.
-      running.then(
-        (value) => this.#end({ status: 'fulfilled', value }),
-        (thrown: unknown) => this.#end(rejected(thrown))
-      )
+      if (hasOwnWays(request.server)) this.#watch(running)
+      else this.#isWatchedLate = true
     } else {
       if (running !== undefined) mayReject(running)
       void this.#process(processing).then((settlement) => this.#end(settlement))
@@ -185,8 +210,25 @@ class Service<R extends Request, V> implements Work {
       handling = rejection(thrown)
     }
     return Promise.resolve(handling).then(
-      (value) => this.#handled(instance, value),
-      (thrown: unknown) => this.#failed(instance, thrown)
+      (value) => {
+        this.#workEnds()
+        return this.#handled(instance, value)
+      },
+      (thrown: unknown) => {
+        this.#workEnds()
+        return this.#failed(instance, thrown)
+      }
+    )
+  }
+
+  #workEnds(): void {
+    if (this.#isWatchedLate) this.#watch(this.#running as Promise<unknown>)
+  }
+
+  #watch(running: Promise<unknown>): void {
+    running.then(
+      (value) => this.#end({ status: 'fulfilled', value }),
+      (thrown: unknown) => this.#end(rejected(thrown))
     )
   }
 

@@ -1,6 +1,7 @@
 import type { Address } from '../address.ts'
 import { requestError } from '../events.ts'
 import { reportError } from '../handler/report.ts'
+import { arePlain } from '../handler/run.ts'
 import type { Settlement } from '../outcome.ts'
 import type { Request, Work } from '../request.ts'
 import { type Stats, zeroStats } from '../stats.ts'
@@ -165,3 +166,5 @@ export abstract class ServerHooks<R extends Request = Request> {
   /** Give everything back: the last request has gone. */
   protected serverRelease(): void | Promise<void> {}
 }
+
+arePlain(ServerHooks.prototype)

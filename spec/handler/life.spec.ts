@@ -67,34 +67,43 @@ describe('what can hardly be looked at', () => {
   })
 })
 
-it('has the context of a request end with its work: neither the hooks of its server nor the next requests see it', async () => {
-  const storage = new AsyncLocalStorage<number>()
-  const seen: unknown[] = []
-  class Tracing extends Rows {
-    #many = 0
-    override processRequest(request: MessageRequest, work: Work): Promise<void> | void {
-      seen.push(['begins', storage.getStore()])
-      return storage.run(++this.#many, () => super.processRequest(request, work))
-    }
+it.for(['processRequest', 'finishRequest'])(
+  'has the context of a request end with its work: made by %s, neither other hooks nor the next requests see it',
+  async (by) => {
+    const storage = new AsyncLocalStorage<number>()
+    const seen: unknown[] = []
+    class Tracing extends Rows {
+      #many = 0
+      override processRequest(request: MessageRequest, work: Work): Promise<void> | void {
+        seen.push(['begins', storage.getStore()])
+        const process = (): Promise<void> | void => super.processRequest(request, work)
+        return by === 'processRequest' ? storage.run(++this.#many, process) : process()
+      }
 
-    override closeRequest(request: MessageRequest, outcome: Settlement): Promise<void> | void {
-      seen.push(['closes', storage.getStore()])
-      return super.closeRequest(request, outcome)
+      override finishRequest(request: MessageRequest, work: Work): Promise<unknown> {
+        const finish = (): Promise<unknown> => super.finishRequest(request, work)
+        return by === 'finishRequest' ? storage.run(++this.#many, finish) : finish()
+      }
+
+      override closeRequest(request: MessageRequest, outcome: Settlement): Promise<void> | void {
+        seen.push(['closes', storage.getStore()])
+        return super.closeRequest(request, outcome)
+      }
     }
+    const handled: unknown[] = []
+    const handler = async (): Promise<void> => {
+      await null
+      handled.push(storage.getStore())
+    }
+    for await (const { status } of parallel(handler, { limit: 1 })(new Tracing(3))) expect(status).toBe('fulfilled')
+    expect(handled).toEqual([1, 2, 3])
+    const one = [
+      ['begins', undefined],
+      ['closes', undefined]
+    ]
+    expect(seen).toEqual([...one, ...one, ...one])
   }
-  const handled: unknown[] = []
-  const handler = async (): Promise<void> => {
-    await null
-    handled.push(storage.getStore())
-  }
-  for await (const { status } of parallel(handler, { limit: 1 })(new Tracing(3))) expect(status).toBe('fulfilled')
-  expect(handled).toEqual([1, 2, 3])
-  const one = [
-    ['begins', undefined],
-    ['closes', undefined]
-  ]
-  expect(seen).toEqual([...one, ...one, ...one])
-})
+)
 
 it('tells whoever serves one request of a hook that must not throw, and has', async () => {
   class Broken extends Rows {
