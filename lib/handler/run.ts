@@ -60,7 +60,7 @@ export function isRequest(given: unknown): given is Request {
   return typeof request?.close === 'function' && typeof request.server?.processRequest === 'function'
 }
 
-/** What a service does when it has ended, or where a hook of its server that must not throw has thrown. */
+/** Who is told when a service has ended, or where a hook of its server that must not throw has thrown. */
 interface Told<R extends Request, V> {
   readonly finished: (outcome: Outcome<R, Awaited<V>>) => void
   /** Left out by whoever has nobody to tell: then it is an unhandled rejection. */
@@ -232,9 +232,19 @@ class Service<R extends Request, V> implements Work {
     )
   }
 
+  // What it rejects with is an Error, whatever was thrown: a processRequest that waits for it may look at it.
   #handled(instance: BaseRequestHandler | undefined, value: unknown): unknown {
-    const finishing = instance?.finish()
-    return finishing === undefined ? checkValue(value) : Promise.resolve(finishing).then(() => checkValue(value))
+    const fail = (thrown: unknown): never => {
+      throw toError(thrown)
+    }
+    try {
+      const finishing = instance?.finish()
+      return finishing === undefined
+        ? checkValue(value)
+        : Promise.resolve(finishing).then(() => checkValue(value), fail)
+    } catch (thrown) {
+      return fail(thrown)
+    }
   }
 
   async #failed(instance: BaseRequestHandler | undefined, thrown: unknown): Promise<never> {
@@ -244,7 +254,7 @@ class Service<R extends Request, V> implements Work {
       // The first error is the outcome; the second must not hide it.
       await this.#request.server.noteError(later, this.#request)
     }
-    throw thrown
+    throw toError(thrown)
   }
 
   #end(settlement: Settlement): void {

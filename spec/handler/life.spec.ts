@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { describe, expect, it } from 'vitest'
 import {
+  BaseRequestHandler,
   BaseServer,
   MessageRequest,
   type Outcome,
@@ -112,4 +113,29 @@ it('tells whoever serves one request of a hook that must not throw, and has', as
     }
   }
   await expect(new Broken().handleRequest(() => 5)).rejects.toThrow('cannot be counted')
+})
+
+it.for(['handle', 'finish'])('gives an override of processRequest an Error, whatever %s has thrown', async (where) => {
+  const word: unknown = 'a word'
+  const fail = (): never => {
+    throw word
+  }
+  class Handler extends BaseRequestHandler {
+    override handle(): void {
+      if (where === 'handle') fail()
+    }
+
+    override finish(): void {
+      if (where === 'finish') fail()
+    }
+  }
+  const seen: unknown[] = []
+  class Watching extends Rows {
+    override async processRequest(_: MessageRequest, work: Work): Promise<void> {
+      await work.run().catch((error: unknown) => seen.push(error))
+    }
+  }
+  const outcome = await new Watching().handleRequest(Handler)
+  expect(seen).toEqual([expect.objectContaining({ message: 'Non-error thrown: a word' })])
+  expect(outcome).toMatchObject({ status: 'rejected', reason: { message: 'Non-error thrown: a word' } })
 })
